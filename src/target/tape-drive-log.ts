@@ -65,9 +65,7 @@ async function pageBody(state: DriveState, page: number, pointer: number, alloca
     }
     case StreamLogPage.tapeCapacity: {
       const medium = state.ready;
-      return from(
-        medium ? encodeTapeCapacity(medium.capacity - medium.used, medium.capacity) : encodeTapeCapacity(0, 0),
-      );
+      return from(medium ? encodeTapeCapacity(remaining(medium), medium.capacity) : encodeTapeCapacity(0, 0));
     }
     case StreamLogPage.fileDigests:
       return encodeLogParameters(await fileDigests(state, pointer, allocated));
@@ -117,10 +115,13 @@ export function readAttribute(state: DriveState): Handler {
   });
 }
 
+/** Behind end of data, wherever the head is; SPC-4, 7.4.2.2.1. */
+const remaining = (medium: TapeMedium): Bytes => medium.capacity - (medium.end?.dataEnd ?? medium.used);
+
 function attributesOf(medium: TapeMedium, cartridge: CartridgeInfo | undefined): Attribute[] {
   const mebibytes = (n: Bytes): number => Math.max(0, Math.floor(n / MiB));
   return [
-    numberAttribute(AttributeId.remainingCapacity, mebibytes(medium.capacity - medium.used)),
+    numberAttribute(AttributeId.remainingCapacity, mebibytes(remaining(medium))),
     numberAttribute(AttributeId.maximumCapacity, mebibytes(medium.capacity)),
     textAttribute(AttributeId.mediumManufacturer, cartridge?.manufacturer ?? '', 8),
     textAttribute(AttributeId.mediumSerialNumber, cartridge?.serialNumber ?? '', 32),

@@ -38,6 +38,14 @@ export type MediumHandler = (
   context: CommandContext,
 ) => ScsiResult | Promise<ScsiResult>;
 
+/** Data that WRITE had taken with GOOD could not be put on the medium; `cause` is what the host said. */
+class BufferedWriteError extends FormatError {
+  constructor(cause: FormatError) {
+    super(cause.kind, cause.where, cause.what, { cause });
+    this.name = 'BufferedWriteError';
+  }
+}
+
 export class DriveState {
   medium: TapeMedium | undefined;
   cartridge: CartridgeInfo | undefined;
@@ -85,15 +93,19 @@ export class DriveState {
     this.blockLength = 0;
   }
 
-  /** Called before a write: notes the file that is being written, for page 3Eh. */
-  noteWrite(medium: TapeMedium, length: Bytes): void {
+  /** Called before a write: notes from where on the medium lags behind, and which file is written, for page 3Eh. */
+  noteWrite(medium: TapeMedium): void {
     if (this.#writingFile === undefined || this.unsynced === undefined) {
       const { file, object } = medium.position;
       this.#writingFile = file;
       this.unsynced ??= { firstObject: object, bytes: 0 };
       if (medium.fileDigest !== undefined) this.#rememberFile(file);
     }
-    this.unsynced.bytes += length;
+  }
+
+  /** Called after a write that the medium took. */
+  noteWritten(length: Bytes): void {
+    if (this.unsynced !== undefined) this.unsynced.bytes += length;
   }
 
   /** The position changes by other than a WRITE of a record: the file under the head is to be asked anew. */
@@ -107,11 +119,19 @@ export class DriveState {
     this.#files.add(file);
   }
 
-  /** All that was written is on stable storage when this resolves; costs nothing when it is already. */
+  /**
+   * All that was written is on stable storage when this resolves; costs nothing when it is already.
+   * @throws BufferedWriteError once, when something written earlier is lost; reading and moving go on afterwards
+   */
   async synchronize(medium: TapeMedium): Promise<void> {
     if (this.unsynced === undefined) return;
-    await medium.flush();
     this.unsynced = undefined;
+    try {
+      await medium.flush();
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      throw new BufferedWriteError(error);
+    }
   }
 
   note(during: string, cause: unknown, alert: number): void {
@@ -140,8 +160,8 @@ export class DriveState {
   }
 
   #senseOf(words: string, error: FormatError): Sense {
-    if (error.kind === 'io' && this.unsynced !== undefined) {
-      this.note(words, error, TapeAlert.writeFailure);
+    if (error instanceof BufferedWriteError) {
+      this.note(words, error.cause, TapeAlert.writeFailure);
       return deferredWriteError();
     }
     this.note(words, error, TapeAlert.hardError);

@@ -2,7 +2,7 @@
 import { FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
 import { dataPhaseError, invalidFieldInCdb, type Sense } from '../scsi/common/sense.ts';
-import { checkCondition, good, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
+import { checkCondition, good, type ScsiResult } from '../scsi/execute.ts';
 import { ReadWrite6, WriteFilemarks6 } from '../scsi/stream/commands.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
 import {
@@ -31,8 +31,8 @@ export function write6(state: DriveState): Handler {
     const refused = refusal(medium);
     if (refused !== undefined) return checkCondition(refused);
     const result = await writeBlocks(state, medium, data, blocks, blockLength, fixed);
-    if (state.buffered || result.status !== 'good') return result;
-    return (await flushed(state, medium, 'WRITE')) ?? result;
+    if (!state.buffered) await state.synchronize(medium);
+    return result;
   });
 }
 
@@ -47,10 +47,11 @@ async function writeBlocks(
   let warned = false;
   for (let done = 0; done < blocks; done++) {
     const at = done * blockLength;
-    state.noteWrite(medium, blockLength);
+    state.noteWrite(medium);
     const outcome = await attempt(state, 'WRITE', () => medium.append(data.subarray(at, at + blockLength)));
     if (outcome === 'failed') return checkCondition(deferredWriteError());
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(fixed ? blocks - done : blockLength));
+    state.noteWritten(blockLength);
     warned ||= outcome === 'early-warning';
   }
   return warned ? checkCondition(earlyWarning()) : good();
@@ -67,23 +68,20 @@ export function writeFilemarks6(state: DriveState): Handler {
       const refused = refusal(medium);
       if (refused !== undefined) return checkCondition(refused);
       state.leaveFile();
-      state.noteWrite(medium, 0);
+      state.noteWrite(medium);
       outcome = await attempt(state, 'WRITE FILEMARKS', () => medium.writeFilemarks(count));
       state.leaveFile();
     }
     if (outcome === 'failed') return checkCondition(deferredWriteError());
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(count));
-    if (!immediate) {
-      const failed = await flushed(state, medium, 'WRITE FILEMARKS');
-      if (failed !== undefined) return failed;
-    }
+    if (!immediate) await state.synchronize(medium);
     return outcome === 'early-warning' ? checkCondition(earlyWarning()) : good();
   });
 }
 
 export function erase6(state: DriveState): Handler {
-  return state.onMedium('ERASE', async (medium, _command: ScsiCommand) => {
-    const refused = refusal(medium);
+  return state.onMedium('ERASE', async (medium) => {
+    const refused = medium.worm ? wormOverwrite() : refusal(medium);
     if (refused !== undefined) return checkCondition(refused);
     await state.synchronize(medium);
     state.leaveFile();
@@ -110,16 +108,8 @@ async function attempt(
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     state.leaveFile();
+    state.unsynced = undefined; // the loss is told now; reading and moving go on
     state.note(words, error, TapeAlert.writeFailure);
     return 'failed';
   }
-}
-
-/** Flushes; a failure is that of writes which had ended GOOD. */
-async function flushed(state: DriveState, medium: TapeMedium, words: string): Promise<ScsiResult | undefined> {
-  const outcome = await attempt(state, words, async () => {
-    await state.synchronize(medium);
-    return 'written';
-  });
-  return outcome === 'failed' ? checkCondition(deferredWriteError()) : undefined;
 }
