@@ -32,7 +32,10 @@ const READERS: Record<string, (archive: string, folder: string, recordSize: numb
 
 /** Silent success only: a warning is a defect of the archive. */
 function run(command: string, args: string[]): void {
-  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { ...process.env, PYTHONWARNINGS: 'ignore' } });
+  const { status, stderr } = spawnSync(command, args, {
+    encoding: 'utf8',
+    env: { ...process.env, PYTHONWARNINGS: 'ignore' },
+  });
   expect(stderr).toBe('');
   expect(status).toBe(0);
 }
@@ -56,7 +59,9 @@ function expectFile(path: string, spec: ChunkHeaderSpec, holes: boolean): void {
     const before = Math.min(start, 512);
     const found = Buffer.alloc(before + length + 512);
     const count = readSync(file, found, 0, found.length, start - before);
-    expect(found.subarray(before, before + length).equals(volumeBytes(comment.volumeOffset + start, length))).toBe(true);
+    expect(found.subarray(before, before + length).equals(volumeBytes(comment.volumeOffset + start, length))).toBe(
+      true,
+    );
     expect(found.subarray(0, before).every((byte) => byte === 0)).toBe(true);
     expect(found.subarray(before + length, count).every((byte) => byte === 0)).toBe(true);
   });
@@ -148,7 +153,10 @@ describeWithTools(['tar', 'bsdtar', 'python3'], 'chunks in the hands of stock to
     const archive = join(folder, 'chunk.tar');
     for (const recordSize of [512, 1024, 4096]) {
       for (let stored = 0; stored <= 4608; stored += 512) {
-        writeChunkFile(archive, chunkSpec({ recordSize, realSize: 8192, extents: stored === 0 ? [] : [[512, stored]] }));
+        writeChunkFile(
+          archive,
+          chunkSpec({ recordSize, realSize: 8192, extents: stored === 0 ? [] : [[512, stored]] }),
+        );
         const said = execFileSync('sh', ['-c', `tar -b ${recordSize / 512} -tf "$0" 2>&1 >/dev/null`, archive]);
         expect(said.toString()).toBe('');
       }
@@ -159,7 +167,12 @@ describeWithTools(['tar', 'bsdtar', 'python3'], 'chunks in the hands of stock to
     const folder = tempFolder();
     const volume = join(folder, 'volume.img');
     const specs = [
-      chunkSpec({ recordSize: 64 * KiB, realSize: 1_048_576, extents: [[4096, 8192]], comment: { volumeBytes: 2_500_001 } }),
+      chunkSpec({
+        recordSize: 64 * KiB,
+        realSize: 1_048_576,
+        extents: [[4096, 8192]],
+        comment: { volumeBytes: 2_500_001 },
+      }),
       chunkSpec({
         recordSize: 64 * KiB,
         realSize: 1_451_425,

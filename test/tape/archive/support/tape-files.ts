@@ -85,7 +85,8 @@ export function recordsOf(data: Uint8Array, recordSize: number): NextRecord {
   };
 }
 
-export const recordsOfFile = (path: string, recordSize: number): NextRecord => recordsOf(readFileSync(path), recordSize);
+export const recordsOfFile = (path: string, recordSize: number): NextRecord =>
+  recordsOf(readFileSync(path), recordSize);
 
 export async function collect(parts: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
