@@ -7,7 +7,7 @@
  * - The fault of the earliest segment is the one reported, whatever is still being written behind.
  */
 import { assert } from '../../bytes/errors.ts';
-import type { Bytes } from '../../bytes/units.ts';
+import { alignUp, type Bytes } from '../../bytes/units.ts';
 import type { Sense } from '../../scsi/common/sense.ts';
 import type { ReceivedCopyList } from '../../scsi/copy/parameter-list.ts';
 import { abortSense, CopyAborted, cscdPointer, inexactSegment, segmentPointer } from './aborted.ts';
@@ -150,10 +150,21 @@ export class CopyRun {
   async #move(index: number, segment: DataSegment, ends: Ends): Promise<void> {
     const { geometry } = ends;
     const flow = segmentFlow(segment, geometry, this.#residues());
-    this.#startProgress(index, flow.written + paddingOf(segment, geometry, flow), residueUnit(ends.destination));
+    this.#startProgress(index, dueBytes(segment, ends, flow), residueUnit(ends.destination));
     this.#checkRanges(segment, ends, flow);
     if (ends.source?.kind === 'block' && flow.read > 0 && index >= this.#planEnd) await this.#plan(index);
     const sink = await this.#sink(segment, ends);
+    try {
+      await this.#fillSink(segment, ends, flow, sink);
+    } catch (error) {
+      if (error instanceof CopyAborted) await sink.end(); // what the source gave before it failed
+      throw error;
+    }
+    await this.#finish(segment, geometry, flow, sink);
+  }
+
+  async #fillSink(segment: DataSegment, ends: Ends, flow: SegmentFlow, sink: Sink): Promise<void> {
+    const { geometry } = ends;
     let room = flow.written;
     const deliver = async (bytes: Uint8Array, slab: Slab | undefined): Promise<void> => {
       room -= await this.#queue.push({ bytes, slab }, sink, geometry.write, room);
@@ -167,7 +178,6 @@ export class CopyRun {
       if (source?.kind === 'stream') await this.#readStream(source, segment, flow.read, consume);
       else await this.#readBlocks(flow, consume);
     }
-    await this.#finish(segment, geometry, flow, sink);
   }
 
   async #finish(segment: DataSegment, geometry: Geometry, flow: SegmentFlow, sink: Sink): Promise<void> {
@@ -374,6 +384,15 @@ export class CopyRun {
     const lba = destinationOffset(segment, destination.blockLength) / destination.blockLength;
     return new BlockSink(destination, lba, this.#behind, progress, max);
   }
+}
+
+/** Bytes that the segment is to write, padding included; of a byte range, the blocks that it touches. */
+function dueBytes(segment: DataSegment, ends: Ends, flow: SegmentFlow): Bytes {
+  if (segment.type === 'stream-to-block-bytes' && ends.destination?.kind === 'block' && flow.written > 0) {
+    const { blockLength } = ends.destination;
+    return alignUp((segment.byteOffset % blockLength) + flow.written, blockLength);
+  }
+  return flow.written + paddingOf(segment, ends.geometry, flow);
 }
 
 type Consume = (bytes: Uint8Array, slab: Slab | undefined) => Promise<void>;
