@@ -21,7 +21,12 @@ describe('arguments as bytes', () => {
   });
 
   it('overlong forms, surrogates and code points above 10FFFFh are not UTF-8', () => {
-    for (const data of [bytes(0xc0, 0xaf), bytes(0xed, 0xa0, 0x80), bytes(0xf4, 0x90, 0x80, 0x80), bytes(0xe0, 0x80, 0xaf)])
+    for (const data of [
+      bytes(0xc0, 0xaf),
+      bytes(0xed, 0xa0, 0x80),
+      bytes(0xf4, 0x90, 0x80, 0x80),
+      bytes(0xe0, 0x80, 0xaf),
+    ])
       expect(decodeArgument(data)).toMatch(/^[\udc80-\udcff]+$/);
   });
 

@@ -10,10 +10,18 @@ const systemError = (code: string, path?: string): Error =>
 
 describe('errors to exit statuses', () => {
   it.each([
-    [new UserError('set x', 'there is none', '`reelmap sets` lists them'), 1, 'set x: there is none; `reelmap sets` lists them'],
+    [
+      new UserError('set x', 'there is none', '`reelmap sets` lists them'),
+      1,
+      'set x: there is none; `reelmap sets` lists them',
+    ],
     [new UserError('ls', 'too many', 'see --help', { kind: 'usage' }), 2, 'ls: too many; see --help'],
     [new FormatError('corrupt', 'ext4 inode 12', 'depth 9'), 1, 'ext4 inode 12: depth 9'],
-    [new ScsiError('drive 1', 'LOCATE(16)', 'check-condition', undefined, 'medium error'), 1, 'drive 1: LOCATE(16): medium error'],
+    [
+      new ScsiError('drive 1', 'LOCATE(16)', 'check-condition', undefined, 'medium error'),
+      1,
+      'drive 1: LOCATE(16): medium error',
+    ],
     [new Interrupted('SIGINT'), 1, 'stopped by SIGINT; run the same command again to go on'],
     [systemError('ENOENT', '/no\nwhere'), 1, '/no where: no such file or directory; check the path'],
     [systemError('ENOSPC'), 1, 'no space left on that file system; free some and run the same command again'],

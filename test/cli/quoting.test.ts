@@ -9,10 +9,16 @@ const utf8 = (text: string): Uint8Array => Buffer.from(text, 'utf8');
 
 /** Bytes that trouble shells and terminals, more often than chance has them. No NUL: a path has none. */
 const nasty = fc
-  .array(fc.oneof(fc.integer({ min: 1, max: 255 }), fc.constantFrom(...bytes("'\\\"$`!*?[]{}~#=^ \t\n\r\x1b\x7f\x9b\xff-%/.aF0"))), {
-    minLength: 1,
-    maxLength: 20,
-  })
+  .array(
+    fc.oneof(
+      fc.integer({ min: 1, max: 255 }),
+      fc.constantFrom(...bytes('\'\\"$`!*?[]{}~#=^ \t\n\r\x1b\x7f\x9b\xff-%/.aF0')),
+    ),
+    {
+      minLength: 1,
+      maxLength: 20,
+    },
+  )
   .map((values) => Uint8Array.from(values));
 
 describe('names in print', () => {
