@@ -104,7 +104,7 @@ export async function restoreFiles(request: RestoreRequest): Promise<RestoreOutc
       throw error;
     }
   }
-  return run.run();
+  return await run.run(); // the destination is closed after it
 }
 
 /** One file is whole or not there: nothing to remember. */
