@@ -8,12 +8,13 @@ import { UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { planRestore, type RestorePlan, WantedExtents } from '../plan/restore-plan.ts';
 import { FileType } from '../tape-index/entry.ts';
-import { type Collected, collect, type RestoreIndex, type Selection, splitPath } from './collect.ts';
+import { type Collected, collect, type RestoreIndex, type Selection } from './collect.ts';
 import { Destination, reasonOf } from './destination.ts';
 import { FileSink } from './file-sink.ts';
 import type { RestoreJob } from './job.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { type CartridgeSource, type PieceSink, readPlan } from './read-plan.ts';
+import { splitPath } from './split-path.ts';
 
 export interface RestoreOptions {
   /** Bytes between two reads of one cartridge that are read rather than located over. */
