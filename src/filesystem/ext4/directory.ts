@@ -24,18 +24,18 @@ export function directoryChecksumTrouble(
   generation: number,
 ): string | undefined {
   const seed = inodeSeed(filesystemSeed, inode, generation);
-  const tail = at + blockSize - TAIL.byteLength;
-  if (
-    TAIL.det_reserved_zero1.get(view, tail) === 0 &&
-    TAIL.det_rec_len.get(view, tail) === TAIL.byteLength &&
-    TAIL.det_reserved_zero2.get(view, tail) === 0 &&
-    TAIL.det_reserved_ft.get(view, tail) === DIR_TAIL_FILE_TYPE
-  ) {
+  const counts = indexCounts(view, at, blockSize); // first: a leaf turned into an index keeps most of its old tail
+  if (counts === undefined) {
+    const tail = at + blockSize - TAIL.byteLength;
+    const isTail =
+      TAIL.det_reserved_zero1.get(view, tail) === 0 &&
+      TAIL.det_rec_len.get(view, tail) === TAIL.byteLength &&
+      TAIL.det_reserved_zero2.get(view, tail) === 0 &&
+      TAIL.det_reserved_ft.get(view, tail) === DIR_TAIL_FILE_TYPE;
+    if (!isTail) return 'has no checksum';
     const found = crc32cRaw(seed, bytesOf(view, at, blockSize - TAIL.byteLength));
     return found === TAIL.det_checksum.get(view, tail) ? undefined : 'checksum wrong';
   }
-  const counts = indexCounts(view, at, blockSize);
-  if (counts === undefined) return 'has no checksum';
   const limit = dx_countlimit.limit.get(view, at + counts);
   const count = dx_countlimit.count.get(view, at + counts);
   const end = counts + limit * DX_ENTRY;

@@ -7,7 +7,7 @@ import type { Bytes } from '../../bytes/units.ts';
 import type { ReadAt } from '../volume.ts';
 
 /** Bytes read in vain rather than starting another read. */
-const GAP_MAX = 128 * 1024;
+const GAP_MAX = 32 * 1024;
 /** Bytes of one read, unless a single piece is longer. */
 const READ_MAX = 1024 * 1024;
 /** Reads under way at once: memory is this times READ_MAX. */
