@@ -7,7 +7,7 @@
  */
 import { assert } from '../bytes/errors.ts';
 import type { Runs } from '../bytes/extents.ts';
-import { alignDown, type Bytes, MiB } from '../bytes/units.ts';
+import { alignDown, alignUp, type Bytes, MiB } from '../bytes/units.ts';
 import type { CopyLimits, Cscd, Designator, Segment } from '../scsi/copy/list.ts';
 
 /** A part of the chunk, in tape order. */
@@ -44,10 +44,8 @@ export interface ChunkListsInput {
   readonly recordSize: Bytes;
   /** Whole records, from chunkHeader. */
   readonly header: Uint8Array;
-  /** Zero bytes that complete the last data record. */
-  readonly padding: Bytes;
-  /** A record of zeros follows the data. */
-  readonly extraRecord: boolean;
+  /** Records of zeros behind the data (chunkTrailer). */
+  readonly extraRecords: number;
   readonly disk: { readonly designator: Designator; readonly blockLength: Bytes };
   readonly tape: { readonly designator: Designator };
   readonly limits: CopyLimits;
@@ -102,7 +100,7 @@ export function* chunkSteps(input: ChunkListsInput): Generator<ChunkStep> {
   yield* ownRecords(input, input.header);
   if (data === undefined || data.segmentsMax * data.pieceBytesMax < input.recordSize) yield* hostSteps(input);
   else yield* dataSteps(input, data);
-  if (input.extraRecord) yield* ownRecords(input, new Uint8Array(input.recordSize));
+  if (input.extraRecords > 0) yield* ownRecords(input, new Uint8Array(input.extraRecords * input.recordSize));
   yield filemarkStep(input);
 }
 
@@ -215,7 +213,7 @@ function giveBack(extents: Runs, cursor: Cursor, pieces: Piece[], bytes: Bytes):
 
 function copyStep(input: ChunkListsInput, data: DataSegments, pieces: readonly Piece[], last: boolean): ChunkStep {
   const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  const pad = last && input.padding > 0;
+  const pad = last && bytes % input.recordSize > 0;
   return {
     kind: 'copy',
     cscds: [diskCscd(input), tapeCscd(input, pad)],
@@ -259,8 +257,16 @@ function* hostSteps(input: ChunkListsInput): Generator<ChunkStep> {
     }
   }
   if (bytes > 0)
-    yield { kind: 'host-copy', extents: pieces, padding: input.padding, records: Math.ceil(bytes / recordSize), bytes };
+    yield {
+      kind: 'host-copy',
+      extents: pieces,
+      padding: lastPadding(bytes, recordSize),
+      records: Math.ceil(bytes / recordSize),
+      bytes,
+    };
 }
+
+const lastPadding = (bytes: Bytes, recordSize: Bytes): Bytes => alignUp(bytes, recordSize) - bytes;
 
 function filemarkStep(input: ChunkListsInput): ChunkStep {
   const { limits } = input;

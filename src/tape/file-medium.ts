@@ -3,6 +3,7 @@
  * and memory are the same code. Medium invariants: medium.ts.
  *
  * Order of writes, which the crash tests prove
+ * - open to write: fsync of both, so that what is found is durable.
  * - append: data in the background, entries after the data they tell of; nothing is durable.
  * - flush: data, entries, fsync of both, then the commit slot. The slot needs no fsync of its own: until it is durable the
  *   entries are found by going on from the slot before.
@@ -71,7 +72,9 @@ export async function formatMedium(
 export async function openMedium(options: MediumOptions): Promise<FileMedium> {
   const { data, map, name } = options;
   const writable = options.writable ?? (data.writable && map.writable);
-  const objects = await ObjectMap.open(map, name, data.byteLength);
+  // A killed process leaves writes that this one sees and a power cut may still undo.
+  if (writable) await Promise.all([data.flush(), map.flush()]);
+  const objects = await ObjectMap.open(map, name, data.byteLength, writable);
   return new FileMedium({ ...options, writable }, objects);
 }
 
@@ -165,7 +168,6 @@ export class FileMedium implements TapeMedium {
 
   async flush(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (!this.#epochOpen) return; // nothing was written since opening
     await this.#settle();
     if (this.#map.durable.objects === this.#map.end.objects) return;
     await this.#attempt(async () => {
@@ -224,7 +226,7 @@ export class FileMedium implements TapeMedium {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      if (this.#failure === undefined) await this.flush();
+      if (this.#failure === undefined && this.#epochOpen) await this.flush();
       await this.#reader?.stop();
     } finally {
       await this.#writer?.drain();

@@ -102,15 +102,17 @@ export class ObjectMap {
   /**
    * Opens the map and finds the end of data: the committed objects, and those after them that are there whole.
    * @param dataLength bytes in the data store
+   * @param durable what the stores hold now is on stable storage
    * @throws FormatError when neither header can be read
    */
-  static async open(store: BlockStore, name: string, dataLength: number): Promise<ObjectMap> {
+  static async open(store: BlockStore, name: string, dataLength: number, durable: boolean): Promise<ObjectMap> {
     const warnings: string[] = [];
     const header = await readHeader(store, name, warnings);
     const slots = await readSlots(store, name, idSeed(header.id), warnings);
     const newest = slots.sort((a, b) => b.sequence - a.sequence)[0];
     const map = new ObjectMap(store, name, header, newest ?? FIRST_SLOT, warnings);
     await map.#findEnd(dataLength, newest === undefined);
+    if (durable) map.#durable = map.#end;
     return map;
   }
 
@@ -119,7 +121,7 @@ export class ObjectMap {
     return this.#end;
   }
 
-  /** What the newest slot says is on stable storage. */
+  /** What is on stable storage, as far as is known. */
   get durable(): Extent {
     return this.#durable;
   }
