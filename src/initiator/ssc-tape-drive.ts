@@ -6,7 +6,7 @@
  * - Reads and writes are of variable blocks: the mode is looked at before the first one after a load, and set if need be.
  * - Only `ready` and opening take a unit attention that tells of a reset or another medium; every other command fails with it.
  */
-import { FormatError } from '../bytes/errors.ts';
+import { assert, FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
 import { type Bytes, bytes, MiB, type TapeFile, type TapeObject, tapeFile } from '../bytes/units.ts';
 import { decodeAttributes, readAttributeValues } from '../scsi/common/attribute.ts';
@@ -177,6 +177,7 @@ export class SscTapeDrive implements TapeDrive {
   }
 
   async read(into: Uint8Array): Promise<TapeRead> {
+    assert(into.length > 0, 'a READ of no bytes reads no record');
     const target = into.length <= this.blockLengthMax ? into : into.subarray(0, this.blockLengthMax);
     const transferLength = target.length;
     const cdb = ReadWrite6.encode({ operationCode: OperationCode.read6, transferLength });
@@ -185,6 +186,7 @@ export class SscTapeDrive implements TapeDrive {
   }
 
   async write(record: Uint8Array): Promise<TapeWrite> {
+    assert(record.length > 0, 'a WRITE of no bytes writes no record');
     if (record.length > this.blockLengthMax)
       throw new FormatError(
         'unsupported',
