@@ -36,9 +36,10 @@ Let the drive take records of any size first:
   python3 reelmap/restore.py /dev/nst0 file /etc/hosts /tmp/hosts
   python3 reelmap/restore.py /dev/nst0 volume /tmp/volume.img
 
-It asks for further cartridges when a set is spread over several. A drive
-whose tape files were copied to a folder (section 4) does as well: give the
-folder in place of /dev/nst0. Several are given with -i: -i FOLDER1 -i FOLDER2.
+It asks for further cartridges when a set is spread over several. A folder of
+tape files (section 4) does in place of /dev/nst0; more of them are given so:
+
+  python3 restore.py FOLDER1 --also FOLDER2 list
 
 
 2. What is on the tape
