@@ -616,10 +616,12 @@ class Sets:
     def chunk_file(self, manifest, chunk):
         """The tape file of a chunk; asks for the cartridge if it must."""
         while True:
-            for one in self.inputs:
-                for file in one.chunk_files(manifest['set'], chunk):
-                    if self.is_chunk(file, manifest, chunk):
-                        return file
+            found = [file for one in self.inputs for file in one.chunk_files(manifest['set'], chunk)]
+            for file in found:
+                if self.is_chunk(file, manifest, chunk):
+                    return file
+            if found:
+                raise Problem('no whole copy of it is there: %s' % ', '.join(file.name for file in found))
             names = {one['id']: one['barcode'] for one in manifest['cartridges']}
             where = [names.get(copy['cartridge'], copy['cartridge']) for copy in chunk['copies']]
             self.ask('cartridge %s, for chunk %d of set %s' % (' or '.join(where), chunk['number'], manifest['set']))
@@ -755,10 +757,14 @@ def restore_file(sets, options):
     chain = sets.chain(manifest)
     block_size = [one['blockSize'] for one in manifest['filesystems'] if one['number'] == int(columns[7])]
     partial = options.out + '.partial'
-    with open(partial, 'wb') as out:
-        for extent in columns[9].split():
-            write_extent(sets, chain, out, parse_extent(extent), size, block_size)
-        out.truncate(size)
+    try:
+        with open(partial, 'wb') as out:
+            for extent in columns[9].split():
+                write_extent(sets, chain, out, parse_extent(extent), size, block_size)
+            out.truncate(size)
+    except BaseException:
+        os.unlink(partial)
+        raise
     os.chmod(partial, int(columns[3], 8))
     seconds = float(columns[6])
     os.utime(partial, (seconds, seconds))
@@ -789,8 +795,13 @@ def write_extent(sets, chain, out, extent, size, block_size):
 def restore_volume(sets, options):
     manifest = sets.find(options.set)
     chain = sets.chain(manifest)
+    if not any(isinstance(one, Drive) for one in sets.inputs):
+        for one in chain:       # what is missing shows before hours of copying
+            for chunk in one['chunks']:
+                if not any(source.chunk_files(one['set'], chunk) for source in sets.inputs):
+                    sets.chunk_file(one, chunk)
     refuse_existing(options)
-    is_device = os.path.exists(options.out) and not os.path.isfile(options.out)
+    is_device = os.path.exists(options.out)
     bad = []
     with open(options.out, 'r+b' if is_device else 'wb') as out:
         if not is_device:
@@ -809,13 +820,13 @@ def restore_volume(sets, options):
 
 def restore_chunk(sets, manifest, chunk, out, zero_holes, bad):
     """Writes one chunk's bytes in their place, and checks the SHA-256 of its whole tape file."""
-    file = sets.chunk_file(manifest, chunk)
     checked = chunk['sha256'] is not None
-    if isinstance(file, VirtualFile):
-        file.cartridge.hashed = checked
     name = 'set %s, chunk %d (bytes %d to %d of the volume)' % (
         manifest['set'], chunk['number'], chunk['volumeOffset'], chunk['volumeOffset'] + chunk['byteLength'])
     try:
+        file = sets.chunk_file(manifest, chunk)
+        if isinstance(file, VirtualFile):
+            file.cartridge.hashed = checked
         header = Chunk(file)
         hash_of = hashlib.sha256()
         if checked:
