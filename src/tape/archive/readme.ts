@@ -1,4 +1,4 @@
-/** README.txt of a cartridge's label: how to read the tape with tools that every system has. Every command in it is run by the tests. */
+/** README.txt of a cartridge's label: how to read the tape with tools that every system has. The tests run its tar and dd commands on files. */
 import type { Label } from './label.ts';
 
 /** The text for one cartridge; plain ASCII, at most 78 columns. */
@@ -13,8 +13,8 @@ Labelled  ${label.createdAt} by ${label.program}
 Records   ${recordSize} bytes (tar -b ${b})
 
 This tape was written by Reelmap, but nothing on it needs Reelmap to be read.
-It is a row of tape files with a filemark after each. Every tape file is a POSIX pax
-archive with records of ${recordSize} bytes. There are four kinds:
+It is a row of tape files with a filemark after each. Every tape file is a
+POSIX pax archive with records of ${recordSize} bytes. There are four kinds:
 
   label    tape file 0: this text, FORMAT.md (the format in full), restore.py
   chunk    one address range of a backed-up volume (disk), as one sparse file
