@@ -171,42 +171,49 @@ class VirtualCartridge:
         raise Problem('%s: the map of this virtual cartridge is damaged' % self.name)
 
     def commit(self):
-        """Objects known to be on stable storage, and the epoch of those behind them."""
-        best = (0, 0, 0)
+        """(objects, data bytes, filemarks, epoch) known to be on stable storage; epoch None: no slot can be read."""
+        best = None
         for at in (4096, 8192):
             self.map.seek(at)
             block = self.map.read(64)
             if len(block) == 64 and struct.unpack('<I', block[60:])[0] == crc32c(block[:60], self.seed):
-                sequence, objects, _, _, epoch = self.SLOT.unpack_from(block)
-                best = max(best, (sequence, objects, epoch))
-        return best[1:]
+                best = max(best or (0,), self.SLOT.unpack_from(block))
+        return best[1:] if best else (0, 0, 0, None)
 
     def tape_files(self):
-        """(first object, number of records) of each."""
-        committed, epoch = self.commit()
+        """(first object, number of records) of each. Entries behind the commit must follow on each other in its epoch."""
+        committed, data_end, marks, epoch = self.commit()
+        any_epoch, epoch = epoch is None, epoch or 1
+        data_size = os.fstat(self.data.fileno()).st_size
         files = []
         first = number = 0
-        self.map.seek(self.ENTRIES)
-        while True:
-            part = self.map.read(32 * 32768)
-            for raw in (part[i:i + 32] for i in range(0, len(part) - 31, 32)):
-                kind = raw[20]
-                if number >= committed:
-                    entry = self.checked(raw, number)
-                    if entry is None or entry[5] != epoch:
-                        kind = 0
-                if kind == 2:
-                    files.append((first, number - first))
-                    first = number + 1
-                elif kind != 1:
-                    part = b''
+        for raw in self.entries():
+            mark = raw[20] == 2
+            if number >= committed:
+                entry = self.checked(raw, number)
+                if entry is None or entry[0] != data_end or entry[3] != marks or entry[0] + entry[1] > data_size:
                     break
-                number += 1
-            if len(part) < 32 * 32768:
-                break
+                if entry[5] != epoch and not (any_epoch and entry[5] > epoch):
+                    break
+                epoch = entry[5]
+                data_end += entry[1]
+                marks += mark
+            number += 1
+            if mark:
+                files.append((first, number - 1 - first))
+                first = number
         if number > first:
             files.append((first, number - first))
         return files
+
+    def entries(self):
+        self.map.seek(self.ENTRIES)
+        while True:
+            part = self.map.read(32 * 32768)
+            for at in range(0, len(part) - 31, 32):
+                yield part[at:at + 32]
+            if len(part) < 32 * 32768:
+                return
 
     def checked(self, raw, number):
         entry = self.ENTRY.unpack(raw)

@@ -1,16 +1,27 @@
 // restore.py, run by python3 alone, brings back files and volumes from tape files, drives and several cartridges.
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, mkdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { type Runs, runsOf, totalBytes } from '../../../src/bytes/extents.ts';
 import type { ChunkRecord, Manifest } from '../../../src/bytes/manifest.ts';
+import { openFileStore } from '../../../src/storage/file-store.ts';
 import { chunkHeader } from '../../../src/tape/archive/chunk.ts';
 import { endOfCartridgeMembers } from '../../../src/tape/archive/end-of-cartridge.ts';
 import { indexFileMembers } from '../../../src/tape/archive/index-file.ts';
 import { labelMembers } from '../../../src/tape/archive/label.ts';
 import { archiveRecords, type Member } from '../../../src/tape/archive/members.ts';
 import { TwinWriter } from '../../../src/tape/archive/twin.ts';
+import { formatMedium, openMedium } from '../../../src/tape/file-medium.ts';
 import { describeWithTools, tempFolder } from '../../support/tools.ts';
 import { CARTRIDGE, manifestOf, OTHER_CARTRIDGE } from './support/sets.ts';
 import { chunkSpec, collect, SET, volumeBytes, writeChunkFile } from './support/tape-files.ts';
@@ -325,6 +336,61 @@ describeWithTools(['python3'], 'restore.py', () => {
     );
     expect(status).toBe(0);
     expect(readFileSync(target).equals(fullVolume)).toBe(true);
+  });
+
+  /** The folder's tape files on a virtual cartridge, as Reelmap's own library keeps it. */
+  async function virtual(cartridge: Cartridge, flushed = true): Promise<string> {
+    const folder = tempFolder();
+    const open = (name: string) => openFileStore(join(folder, name), { writable: true, create: true });
+    const stores = { data: await open('data'), map: await open('map'), name: 'test' };
+    await formatMedium(stores, { capacity: 16 * 1024 * 1024 });
+    const medium = await openMedium(stores);
+    for (const name of readdirSync(cartridge.folder).sort()) {
+      const bytes = readFileSync(join(cartridge.folder, name));
+      for (let at = 0; at < bytes.length; at += R) await medium.append(bytes.subarray(at, at + R));
+      await medium.writeFilemarks(1);
+      if (flushed) await medium.flush();
+    }
+    await medium[Symbol.asyncDispose]();
+    return folder;
+  }
+
+  it('reads virtual cartridges, one file and the volume', async () => {
+    const folder = await virtual(chain);
+    restore(folder, 'file', '/dir/two\nextents', join(out, 'virtual-file'));
+    expect(
+      readFileSync(join(out, 'virtual-file'))
+        .subarray(0, 4096)
+        .equals(Buffer.from(volumeBytes(65_536, 4096))),
+    ).toBe(true);
+    restore(folder, 'volume', join(out, 'virtual-volume'), '--set', SET);
+    expect(readFileSync(join(out, 'virtual-volume')).equals(fullVolume)).toBe(true);
+  });
+
+  it('reads virtual cartridges whose commit slots are torn, or behind, by the entries alone', async () => {
+    const folder = await virtual(chain, false);
+    const path = join(folder, 'map');
+    const map = readFileSync(path);
+    const listed = python([RESTORE, folder, 'list']).stdout.toString();
+    for (const slots of [[4096], [8192], [4096, 8192]]) {
+      const torn = Buffer.from(map);
+      for (const at of slots) torn[at] ^= 1;
+      writeFileSync(path, torn);
+      expect(python([RESTORE, folder, 'list']).stdout.toString()).toBe(listed);
+    }
+    expect(listed.split('\n').length).toBe(4);
+  });
+
+  it('names the object of a virtual cartridge whose record is damaged', async () => {
+    const folder = await virtual(one);
+    const path = join(folder, 'data');
+    const data = readFileSync(path);
+    data[data.indexOf(volumeBytes(65_536, 512))] ^= 1;
+    writeFileSync(path, data);
+    const { status, stderr } = python([RESTORE, folder, 'file', '/dir/two\nextents', join(out, 'x2')]);
+    expect(stderr.toString()).toMatch(/object [0-9]+ is damaged \(checksum\)/);
+    expect(status).toBe(1);
+    expect(existsSync(join(out, 'x2'))).toBe(false);
   });
 
   it('says which bytes not to trust when a chunk is damaged, and brings back the rest', async () => {
