@@ -1,6 +1,6 @@
 // The golden tape files of index-format/vectors: read as its README says, and written the same by this release.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chunkHeader, parseChunkHeader } from '../../../src/tape/archive/chunk.ts';
@@ -67,14 +67,18 @@ const end = {
   barcode: 'RM0001L9',
   closedAt: '2026-03-14T03:00:00.000Z',
   next: { id: OTHER_CARTRIDGE, barcode: 'RM0002L9' },
-  previousIndexObject: 15,
+  previousIndexObject: 16,
   files: [
     { object: 0, kind: 'label', set: null, chunk: null },
-    { object: 7, kind: 'chunk', set: SET, chunk: 0 },
+    { object: 5, kind: 'chunk', set: SET, chunk: 0 },
     { object: 11, kind: 'chunk', set: SET, chunk: 1 },
-    { object: 15, kind: 'index', set: SET, chunk: null },
+    { object: 16, kind: 'index', set: SET, chunk: null },
   ],
 } as const;
+
+// By sha256sum of the files.
+const SHA256_0 = '962c53aaf8f23f05096ba56c3736d85aa5c2d18b412ac8b3a30927f74823eef0';
+const SHA256_1 = '902f97088f85b4a8e8e433c24d04198519fa5b1e41ff8db8384e1e3181cb31ee';
 
 const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const pages = [[[utf8('k1'), utf8('v1')] as const, [utf8('k2'), utf8('')] as const]];
@@ -104,6 +108,11 @@ const manifest = manifestOf({
       return {
         ...manifestOf().chunks[0],
         number,
+        sha256: [SHA256_0, SHA256_1][number],
+        copies: [
+          [{ cartridge: CARTRIDGE, firstObject: 5, dataObject: 7, records: 5 }],
+          [{ cartridge: CARTRIDGE, firstObject: 11, dataObject: 13, records: 4 }],
+        ][number],
         volumeOffset: spec.comment.volumeOffset,
         byteLength: input.realSize,
         storedBytes: [1536, 545][number],
@@ -213,19 +222,29 @@ describe('the vectors of the tape format', () => {
   });
 });
 
-describeWithTools(['tar', 'cat'], 'the vectors in the hands of GNU tar', () => {
-  it('give back the volume', () => {
+describeWithTools(['tar', 'cat', 'python3'], 'the vectors in the hands of others', () => {
+  const expected = Buffer.alloc(VOLUME);
+  for (const [at, length] of [
+    [512, 1024],
+    [8192, 512],
+    [16_384 + 3072, 545],
+  ])
+    expected.set(volumeBytes(at, length), at);
+
+  it('give back the volume by restore.py', () => {
+    const folder = tempFolder();
+    for (const name of ['label.tar', 'chunk-0.tar', 'chunk-1.tar', 'index.tar', 'end.tar'])
+      copyFileSync(path(name), join(folder, name));
+    const out = join(tempFolder(), 'volume');
+    execFileSync('python3', ['-B', join(FOLDER, '../restore.py'), folder, 'volume', out]);
+    expect(readFileSync(out).equals(expected)).toBe(true);
+  });
+
+  it('give back the volume by GNU tar', () => {
     const folder = tempFolder();
     for (const name of ['chunk-0.tar', 'chunk-1.tar'])
       execFileSync('tar', ['-b', '2', '-xSf', path(name), '-C', folder]);
     const volume = execFileSync('sh', ['-c', 'cat "$0"/home/*/chunk-*.img', folder]);
-    const expected = Buffer.alloc(VOLUME);
-    for (const [at, length] of [
-      [512, 1024],
-      [8192, 512],
-      [16_384 + 3072, 545],
-    ])
-      expected.set(volumeBytes(at, length), at);
     expect(volume.equals(expected)).toBe(true);
   });
 });
