@@ -3,6 +3,7 @@ import { UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import type { ChunkSource } from '../plan/restore-plan.ts';
 import { FileType, fileTypeOf, type IndexEntry } from '../tape-index/entry.ts';
+import { createBreath } from './breath.ts';
 import { RestoreJob } from './job.ts';
 import { splitPath } from './split-path.ts';
 
@@ -138,9 +139,10 @@ async function addTree(index: RestoreIndex, job: RestoreJob, top: Branch, signal
   if (fileTypeOf(top.entry.mode) !== FileType.directory) return;
   const seen = new Set<string>([`${top.entry.filesystem}:${top.entry.inode}`]);
   const waiting: Branch[] = [top];
+  const breath = createBreath(signal);
   for (let branch = waiting.pop(); branch !== undefined; branch = waiting.pop()) {
     for await (const entries of index.list(branch.entry)) {
-      signal?.throwIfAborted();
+      await breath();
       for (const entry of entries) {
         const node = job.add(branch.node, entry, entry.name, index.blockSize(entry.filesystem));
         if (node === undefined || fileTypeOf(entry.mode) !== FileType.directory || entry.secondName === true) continue;
