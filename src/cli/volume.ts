@@ -23,10 +23,15 @@ export function findVolume(word: string): FoundVolume {
   const path = locate(word);
   const stat = statSync(path);
   if (stat.isDirectory()) return findVolume(deviceOfMountPoint(path));
-  if (!stat.isFile() && !stat.isBlockDevice()) throw new UserError(word, 'is neither a file nor a block device', 'name a volume image or a device');
+  if (!stat.isFile() && !stat.isBlockDevice())
+    throw new UserError(word, 'is neither a file nor a block device', 'name a volume image or a device');
   const mount = writableMount(path, mounts());
   if (mount !== undefined) {
-    throw new UserError(word, `is mounted writable at ${mount.mountPoint}`, 'unmount it, remount it read-only, or back up a snapshot of it');
+    throw new UserError(
+      word,
+      `is mounted writable at ${mount.mountPoint}`,
+      'unmount it, remount it read-only, or back up a snapshot of it',
+    );
   }
   const mark = stat.isFile() ? `${stat.mtimeMs}:${stat.ino}` : `device:${stat.rdev}`;
   return { path, isDevice: stat.isBlockDevice(), changeMark: mark };
@@ -39,19 +44,29 @@ function locate(word: string): string {
     return realpathSync(path);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code;
-    throw new UserError(word, code === 'ENOENT' ? 'there is no such volume' : `cannot be looked at: ${code}`, 'check the path', { cause });
+    throw new UserError(
+      word,
+      code === 'ENOENT' ? 'there is no such volume' : `cannot be looked at: ${code}`,
+      'check the path',
+      { cause },
+    );
   }
 }
 
 function deviceOfMountPoint(path: string): string {
   const mount = mounts().findLast((one) => one.mountPoint === path);
   if (mount === undefined || !mount.device.startsWith('/')) {
-    throw new UserError(path, 'is a directory and no mount point of a volume', 'name the volume: an image file or a block device');
+    throw new UserError(
+      path,
+      'is a directory and no mount point of a volume',
+      'name the volume: an image file or a block device',
+    );
   }
   return mount.device;
 }
 
-const unescapeOctal = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+const unescapeOctal = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
 /** Mounts of block devices. proc(5), /proc/self/mountinfo. */
 export function mounts(text = readFileSync('/proc/self/mountinfo', 'utf8')): Mount[] {
@@ -60,7 +75,13 @@ export function mounts(text = readFileSync('/proc/self/mountinfo', 'utf8')): Mou
     const dash = fields.indexOf('-');
     if (dash < 6) return [];
     const superOptions = (fields[dash + 3] ?? '').split(',');
-    return [{ device: unescapeOctal(fields[dash + 2]), mountPoint: unescapeOctal(fields[4]), writable: !superOptions.includes('ro') }];
+    return [
+      {
+        device: unescapeOctal(fields[dash + 2]),
+        mountPoint: unescapeOctal(fields[4]),
+        writable: !superOptions.includes('ro'),
+      },
+    ];
   });
 }
 

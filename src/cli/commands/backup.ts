@@ -13,14 +13,14 @@ import { dataRuns } from '../../storage/holes.ts';
 import { openSpool } from '../../storage/spool.ts';
 import { checkRecordSize, RECORD_SIZE_DEFAULT } from '../../tape/archive/chunk.ts';
 import { readLabelDocuments } from '../../tape/archive/label-documents.ts';
+import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes, formatSeconds } from '../progress.ts';
 import { quote } from '../quoting.ts';
-import { encodeArgument } from '../argv.ts';
 import { parseSize } from '../sizes.ts';
 import { PROGRAM } from '../version.ts';
-import { findVolume, type FoundVolume } from '../volume.ts';
+import { type FoundVolume, findVolume } from '../volume.ts';
 import { filesystemOpeners, openWorkplace, type Workplace } from '../workplace.ts';
 
 interface Options {
@@ -49,7 +49,10 @@ export const define: CommandModule['define'] = (command, act) => {
     .option('--no-chunk-hash', 'no SHA-256 of each chunk beside the copy')
     .option('--wait-tape', 'with no cartridge left: wait for one instead of stopping')
     .option('--wait', 'wait for a busy drive or index')
-    .addHelpText('after', '\nA backup that was interrupted goes on when the same command is run again.\n\nExample:\n  reelmap backup /var/lib/libvirt/images/mail.img --name mail')
+    .addHelpText(
+      'after',
+      '\nA backup that was interrupted goes on when the same command is run again.\n\nExample:\n  reelmap backup /var/lib/libvirt/images/mail.img --name mail',
+    )
     .action((volumes: string[], options: Options) => {
       act((context) => backupAll(context, volumes, options));
     });
@@ -57,7 +60,9 @@ export const define: CommandModule['define'] = (command, act) => {
 
 async function backupAll(context: CommandContext, words: readonly string[], options: Options): Promise<ExitStatus> {
   if (options.name !== undefined && words.length > 1) {
-    throw new UserError('--name', 'is for one volume', 'back up the others with a name of their own', { kind: 'usage' });
+    throw new UserError('--name', 'is for one volume', 'back up the others with a name of their own', {
+      kind: 'usage',
+    });
   }
   let worst: ExitStatus = ExitStatus.done;
   for (const word of words) {
@@ -73,7 +78,8 @@ async function backupOne(context: CommandContext, word: string, options: Options
   const found = findVolume(word);
   const signal = context.signal();
   await using volume = await openFileStore(found.path, { writable: false, direct: 'bulk' });
-  if (volume.byteLength === 0) throw new UserError(quote(encodeArgument(word)), 'is empty', 'name a volume with a filesystem on it');
+  if (volume.byteLength === 0)
+    throw new UserError(quote(encodeArgument(word)), 'is empty', 'name a volume with a filesystem on it');
   const source = await openSource(
     {
       readAt: readAtOf(volume, found.path),
@@ -101,11 +107,14 @@ async function backupOne(context: CommandContext, word: string, options: Options
 }
 
 function recordSizeOf(options: Options): number {
-  const recordSize = options.recordSize === undefined ? RECORD_SIZE_DEFAULT : parseSize(options.recordSize, '--record-size', 512);
+  const recordSize =
+    options.recordSize === undefined ? RECORD_SIZE_DEFAULT : parseSize(options.recordSize, '--record-size', 512);
   try {
     checkRecordSize(recordSize);
   } catch (error) {
-    throw new UserError(`--record-size ${options.recordSize}`, (error as Error).message, 'leave it at 256K', { kind: 'usage' });
+    throw new UserError(`--record-size ${options.recordSize}`, (error as Error).message, 'leave it at 256K', {
+      kind: 'usage',
+    });
   }
   return recordSize;
 }
@@ -139,11 +148,16 @@ async function run(
         source,
         ...(options.name !== undefined && { name: options.name }),
         recordSize,
-        ...(options.chunkSize !== undefined && { chunkBytes: parseSize(options.chunkSize, '--chunk-size', recordSize) }),
+        ...(options.chunkSize !== undefined && {
+          chunkBytes: parseSize(options.chunkSize, '--chunk-size', recordSize),
+        }),
         ...(options.commitEvery !== undefined && { commitBytes: parseSize(options.commitEvery, '--commit-every') }),
         ...(options.cartridge && { barcodes: options.cartridge }),
         ...(options.requireIndex && { requireIndex: true }),
-        snapshot: { provider: 'none', consistency: found.isDevice ? 'not mounted writable' : 'file not mounted writable' },
+        snapshot: {
+          provider: 'none',
+          consistency: found.isDevice ? 'not mounted writable' : 'file not mounted writable',
+        },
         spool,
         signal: context.signal(),
       },
@@ -177,7 +191,8 @@ function tell(context: CommandContext, event: BackupEvent): void {
       return;
     case 'start':
       if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
-      if (output.json) output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
+      if (output.json)
+        output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
       return;
     case 'cartridge':
       progress.end();
@@ -191,7 +206,9 @@ function tell(context: CommandContext, event: BackupEvent): void {
 
 function tellPlan({ output }: CommandContext, source: VolumeSource): ExitStatus {
   const { byteLength } = source.volume;
-  const stored = totalBytes(storedRuns(source.allocated, { volumeBytes: byteLength, blockLength: 512, gapBytes: GAP_BYTES_DEFAULT }));
+  const stored = totalBytes(
+    storedRuns(source.allocated, { volumeBytes: byteLength, blockLength: 512, gapBytes: GAP_BYTES_DEFAULT }),
+  );
   const plan = {
     volume: source.volume.source,
     identity: source.identity,
@@ -204,9 +221,17 @@ function tellPlan({ output }: CommandContext, source: VolumeSource): ExitStatus 
   };
   if (output.json) output.value(plan);
   else {
-    output.line(`${quote(encodeArgument(plan.volume))}: ${plan.filesystem ?? 'no known filesystem'}, ${formatBytes(byteLength)}, ${formatBytes(plan.allocatedBytes)} allocated`);
-    output.line(`to tape: ${formatBytes(stored)}; ${plan.indexed ? `about ${plan.inodes} inodes indexed` : `one item, because ${plan.reason}`}`);
-    for (const [drive, floor] of [['LTO-9', 300e6], ['LTO-6', 160e6]] as const) output.line(`at ${drive}'s native rate: ${formatSeconds(stored / floor)}`);
+    output.line(
+      `${quote(encodeArgument(plan.volume))}: ${plan.filesystem ?? 'no known filesystem'}, ${formatBytes(byteLength)}, ${formatBytes(plan.allocatedBytes)} allocated`,
+    );
+    output.line(
+      `to tape: ${formatBytes(stored)}; ${plan.indexed ? `about ${plan.inodes} inodes indexed` : `one item, because ${plan.reason}`}`,
+    );
+    for (const [drive, floor] of [
+      ['LTO-9', 300e6],
+      ['LTO-6', 160e6],
+    ] as const)
+      output.line(`at ${drive}'s native rate: ${formatSeconds(stored / floor)}`);
   }
   return source.reason === null ? ExitStatus.done : ExitStatus.partial;
 }
@@ -218,8 +243,13 @@ function report({ output }: CommandContext, { manifest, partial, resumed }: Back
     return;
   }
   const { set, volume, storedBytes, cartridges, chunks } = manifest;
-  output.line(`set ${set.slice(0, 8)} of ${volume.name}: ${filesystem.entries} entries, ${formatBytes(storedBytes)} in ${chunks.length} chunks on ${cartridges.map(({ barcode }) => barcode).join(', ')}, ${seconds.toFixed(1)} s`);
+  output.line(
+    `set ${set.slice(0, 8)} of ${volume.name}: ${filesystem.entries} entries, ${formatBytes(storedBytes)} in ${chunks.length} chunks on ${cartridges.map(({ barcode }) => barcode).join(', ')}, ${seconds.toFixed(1)} s`,
+  );
   for (const note of filesystem.notes) output.note(`note: ${note}`);
   if (filesystem.reason !== null) output.note(`copied whole, not indexed file by file: ${filesystem.reason}`);
-  else if (filesystem.problems > 0) output.note(`${filesystem.problems} entries could not be backed up exactly; \`reelmap find --problems --set ${set.slice(0, 8)}\` lists them`);
+  else if (filesystem.problems > 0)
+    output.note(
+      `${filesystem.problems} entries could not be backed up exactly; \`reelmap find --problems --set ${set.slice(0, 8)}\` lists them`,
+    );
 }

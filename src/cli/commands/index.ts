@@ -15,14 +15,23 @@ interface Options {
 
 export const define: CommandModule['define'] = (command, act) => {
   command
-    .argument('<action>', 'rebuild: make the index again from the cartridges; check: read all of it and compare with its seals')
+    .argument(
+      '<action>',
+      'rebuild: make the index again from the cartridges; check: read all of it and compare with its seals',
+    )
     .option('--cartridge <barcode...>', 'with rebuild: only these cartridges, in any order')
     .option('--wait', 'wait for a busy drive or index')
     .addHelpText('after', '\nExample:\n  reelmap index rebuild')
     .action((action: string, options: Options) => {
       if (action === 'rebuild') act((context) => rebuild(context, options));
       else if (action === 'check') act(checkAll);
-      else throw new UserError(`index ${action}`, 'there is no such action', 'write `reelmap index rebuild` or `reelmap index check`', { kind: 'usage' });
+      else
+        throw new UserError(
+          `index ${action}`,
+          'there is no such action',
+          'write `reelmap index rebuild` or `reelmap index check`',
+          { kind: 'usage' },
+        );
     });
 };
 
@@ -62,7 +71,10 @@ async function checkAll(context: CommandContext): Promise<ExitStatus> {
     const found = await checkSet(store, await getManifest(store, record.set));
     whole &&= found.whole;
     if (output.json) output.value({ set: record.set, volume: record.volume.name, ...found });
-    else output.line(`set ${record.set.slice(0, 8)} of ${record.volume.name}: ${found.whole ? `${found.rows} rows, whole` : found.problems.join('; ')}`);
+    else
+      output.line(
+        `set ${record.set.slice(0, 8)} of ${record.volume.name}: ${found.whole ? `${found.rows} rows, whole` : found.problems.join('; ')}`,
+      );
   }
   return whole ? ExitStatus.done : ExitStatus.partial;
 }

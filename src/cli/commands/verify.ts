@@ -32,13 +32,23 @@ export const define: CommandModule['define'] = (command, act) => {
 
 async function verify(context: CommandContext, word: string, options: Options): Promise<ExitStatus> {
   const { output } = context;
-  await using place = await openWorkplace(context.home, { command: `verify ${word}`, wait: options.wait === true, disks: [], note: output.note });
+  await using place = await openWorkplace(context.home, {
+    command: `verify ${word}`,
+    wait: options.wait === true,
+    disks: [],
+    note: output.note,
+  });
   const record = resolveSet(word, await listSets(place.store));
   const manifest = await getManifest(place.store, record.set);
   const found = options.against === undefined ? undefined : findVolume(options.against);
-  await using volume = found === undefined ? undefined : await openFileStore(found.path, { writable: false, direct: 'bulk' });
+  await using volume =
+    found === undefined ? undefined : await openFileStore(found.path, { writable: false, direct: 'bulk' });
   if (volume !== undefined && volume.byteLength !== manifest.volume.byteLength) {
-    throw new UserError(options.against ?? '', `is ${volume.byteLength} bytes, the set's volume ${manifest.volume.byteLength}`, 'name the volume that was backed up');
+    throw new UserError(
+      options.against ?? '',
+      `is ${volume.byteLength} bytes, the set's volume ${manifest.volume.byteLength}`,
+      'name the volume that was backed up',
+    );
   }
   const index = await checkSet(place.store, manifest);
   const progress = context.progress();
@@ -55,7 +65,13 @@ async function verify(context: CommandContext, word: string, options: Options): 
   await putProof(place.store, manifest.set, {
     level: result.damaged.length > 0 ? 'damaged' : result.level,
     date,
-    damaged: result.damaged.slice(0, 1000).map(({ volumeOffset, byteLength, cartridge, object, reason }) => ({ volumeOffset, byteLength, cartridge, object, reason })),
+    damaged: result.damaged.slice(0, 1000).map(({ volumeOffset, byteLength, cartridge, object, reason }) => ({
+      volumeOffset,
+      byteLength,
+      cartridge,
+      object,
+      reason,
+    })),
   });
   report(context, manifest.set, result, index.problems);
   return result.damaged.length > 0 || !index.whole ? ExitStatus.partial : ExitStatus.done;
@@ -79,13 +95,19 @@ function report({ output }: CommandContext, set: string, result: VerifyResult, i
   }
   for (const problem of indexProblems) output.line(`index: ${problem}`);
   for (const range of damaged.slice(0, 100)) {
-    output.line(`damaged: cartridge ${range.cartridge}, object ${range.object}: ${range.reason} (${range.byteLength} bytes of the volume at ${range.volumeOffset})`);
+    output.line(
+      `damaged: cartridge ${range.cartridge}, object ${range.object}: ${range.reason} (${range.byteLength} bytes of the volume at ${range.volumeOffset})`,
+    );
   }
   for (const { path, reason } of files.slice(0, 100)) output.line(`lost: ${quote(join(path))}: ${reason}`);
   if (fileCount > 100) output.line(`... and ${fileCount - Math.min(100, files.length)} more files`);
-  const verdict = damaged.length > 0 ? `${damaged.length} damaged ranges, ${fileCount} files affected; everything else can be restored` : level;
+  const verdict =
+    damaged.length > 0
+      ? `${damaged.length} damaged ranges, ${fileCount} files affected; everything else can be restored`
+      : level;
   output.line(`set ${set.slice(0, 8)}: ${records} records, ${formatBytes(bytes)} read: ${verdict}`);
 }
 
 const SLASH = Uint8Array.of(0x2f);
-const join = (names: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(names.flatMap((name) => [SLASH, name])));
+const join = (names: readonly Uint8Array[]): Uint8Array =>
+  new Uint8Array(Buffer.concat(names.flatMap((name) => [SLASH, name])));
