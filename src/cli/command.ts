@@ -4,6 +4,7 @@ import type { Clock } from '../bytes/random.ts';
 import type { ExitStatus } from './exit.ts';
 import type { Output } from './output.ts';
 import type { Progress } from './progress.ts';
+import type { Services } from './services.ts';
 
 /** Options that every command takes. */
 export interface CommonOptions {
@@ -16,6 +17,8 @@ export interface CommandContext {
   /** The state directory, absolute; not made yet. */
   readonly home: string;
   readonly output: Output;
+  /** The rest of the program; loaded when it is asked for. */
+  readonly services: () => Promise<Services>;
   readonly clock: Clock;
   /** Made on first use. */
   readonly progress: () => Progress;

@@ -6,6 +6,7 @@ import type { Action, CommandContext, CommonOptions } from './command.ts';
 import { ExitStatus, failureOf } from './exit.ts';
 import { createOutput, type Output, writeAll } from './output.ts';
 import type { Progress } from './progress.ts';
+import type { Services } from './services.ts';
 import { COMMANDS } from './table.ts';
 import { VERSION } from './version.ts';
 
@@ -24,7 +25,10 @@ function commandAt(own: readonly string[]): number {
 }
 
 /** Runs the program with its own arguments; answers the exit status. */
-export async function main(own: readonly string[]): Promise<ExitStatus> {
+export async function main(
+  own: readonly string[],
+  loadServices: () => Promise<Services> = async () => (await import('./compose.ts')).services,
+): Promise<ExitStatus> {
   let output: Output | undefined;
   try {
     const words = losslessArguments(own);
@@ -35,7 +39,7 @@ export async function main(own: readonly string[]): Promise<ExitStatus> {
     const found = await parse(name, [...words.slice(0, at), ...words.slice(at + 1)]);
     if (typeof found === 'number') return found;
     output = createOutput({ json: found.options.json === true });
-    return await found.action(await contextOf(found.options, output));
+    return await found.action(await contextOf(found.options, output, loadServices));
   } catch (error) {
     return fail(error);
   } finally {
@@ -117,7 +121,11 @@ async function parse(name: string, words: readonly string[]): Promise<Parsed | E
   return { action, options: command.opts<CommonOptions>() };
 }
 
-async function contextOf(options: CommonOptions, output: Output): Promise<CommandContext> {
+async function contextOf(
+  options: CommonOptions,
+  output: Output,
+  services: () => Promise<Services>,
+): Promise<CommandContext> {
   const { homeOf } = await import('./home.ts');
   let progress: Progress | undefined;
   let signal: AbortSignal | undefined;
@@ -126,6 +134,7 @@ async function contextOf(options: CommonOptions, output: Output): Promise<Comman
   return {
     home: homeOf(options.home, { env: process.env, uid: process.getuid?.() ?? -1, userHome: process.env.HOME || '/' }),
     output,
+    services,
     clock: systemClock,
     progress: () => {
       progress ??= createProgress({ output, clock: systemClock, columns: terminalColumns });

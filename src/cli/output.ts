@@ -35,6 +35,8 @@ export interface Output {
   raw(data: Uint8Array): void;
   /** A value on a line of its own. */
   value(value: unknown): void;
+  /** The values as one JSON array, each on a line, as they come; it stops when nobody reads any more. */
+  array(values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void>;
   /** A line for people, on standard error; nothing with --json. */
   note(text: string): void;
   flush(): void;
@@ -65,18 +67,28 @@ export function createOutput(options: OutputOptions): Output {
     waitingBytes += data.byteLength;
     if (waitingBytes >= FLUSH_BYTES) flush();
   };
+  const text = (words: string): void => raw(Buffer.from(words, 'utf8'));
   return {
     json: options.json,
     get closed() {
       return closed;
     },
-    line: (text) => raw(Buffer.from(`${text}\n`, 'utf8')),
+    line: (words) => text(`${words}\n`),
     raw,
-    value: (value) => raw(Buffer.from(`${JSON.stringify(value)}\n`, 'utf8')),
-    note(text) {
+    value: (value) => text(`${JSON.stringify(value)}\n`),
+    async array(values) {
+      let separator = '[\n';
+      for await (const value of values) {
+        text(`${separator}${JSON.stringify(value)}`);
+        separator = ',\n';
+        if (closed) return;
+      }
+      text(separator === '[\n' ? '[]\n' : '\n]\n');
+    },
+    note(words) {
       if (options.json) return;
       flush();
-      write(2, Buffer.from(`${safeText(text)}\n`, 'utf8'));
+      write(2, Buffer.from(`${safeText(words)}\n`, 'utf8'));
     },
     flush,
   };

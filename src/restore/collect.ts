@@ -3,14 +3,16 @@ import { UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import type { ChunkSource } from '../plan/restore-plan.ts';
 import { FileType, fileTypeOf, type IndexEntry } from '../tape-index/entry.ts';
+import { createBreath } from './breath.ts';
 import { RestoreJob } from './job.ts';
+import { splitPath } from './split-path.ts';
 
 /** One filesystem of one set, as a restore needs it. */
 export interface RestoreIndex extends ChunkSource {
   /** The entry at a path of names, the root directory for none; undefined: nothing is there. */
   lookup(names: readonly Uint8Array[]): Promise<IndexEntry | undefined>;
-  /** What is in a directory, in batches of a page or so. */
-  list(directory: IndexEntry): AsyncIterable<readonly IndexEntry[]>;
+  /** What is in a directory, in batches of a page or so. `secondName`: a directory that has its place elsewhere. */
+  list(directory: IndexEntry): AsyncIterable<readonly (IndexEntry & { readonly secondName?: boolean })[]>;
   /** Bytes of a block of the filesystem. */
   blockSize(filesystem: number): Bytes;
 }
@@ -28,29 +30,6 @@ export interface Collected {
   readonly job: RestoreJob;
   /** The nodes that the user named (for `/`: what is in it). What is in their place is never replaced unasked. */
   readonly targets: readonly number[];
-}
-
-const SLASH = 0x2f;
-
-/**
- * The names of a path. Empty ones and `.` count for nothing.
- * @throws UserError for `..`: a volume's paths are resolved by name, and what is above a link's target is not known
- */
-export function splitPath(path: Uint8Array, print: (path: Uint8Array) => string): Uint8Array[] {
-  if (path.length === 0) throw new UserError("''", 'is no path', 'write / for everything', { kind: 'usage' });
-  const out: Uint8Array[] = [];
-  for (let start = 0; start <= path.length; ) {
-    const slash = path.indexOf(SLASH, start);
-    const end = slash < 0 ? path.length : slash;
-    const name = path.subarray(start, end);
-    start = end + 1;
-    if (name.length === 0 || (name.length === 1 && name[0] === 0x2e)) continue;
-    if (name.length === 2 && name[0] === 0x2e && name[1] === 0x2e) {
-      throw new UserError(print(path), '`..` has no meaning in a set', 'write the path without it', { kind: 'usage' });
-    }
-    out.push(name);
-  }
-  return out;
 }
 
 const keyOf = (names: readonly Uint8Array[]): string =>
@@ -160,12 +139,13 @@ async function addTree(index: RestoreIndex, job: RestoreJob, top: Branch, signal
   if (fileTypeOf(top.entry.mode) !== FileType.directory) return;
   const seen = new Set<string>([`${top.entry.filesystem}:${top.entry.inode}`]);
   const waiting: Branch[] = [top];
+  const breath = createBreath(signal);
   for (let branch = waiting.pop(); branch !== undefined; branch = waiting.pop()) {
     for await (const entries of index.list(branch.entry)) {
-      signal?.throwIfAborted();
+      await breath();
       for (const entry of entries) {
         const node = job.add(branch.node, entry, entry.name, index.blockSize(entry.filesystem));
-        if (node === undefined || fileTypeOf(entry.mode) !== FileType.directory) continue;
+        if (node === undefined || fileTypeOf(entry.mode) !== FileType.directory || entry.secondName === true) continue;
         const key = `${entry.filesystem}:${entry.inode}`;
         if (seen.has(key))
           job.problem(node, 'lost', 'this directory is in the index twice; what is in it is restored once');

@@ -9,6 +9,7 @@ import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { ScsiError } from '../initiator/scsi-error.ts';
 import type { TapeDrive, TapeRead } from '../initiator/tape-drive.ts';
 import type { Pieces, ReadRun, RestorePlan } from '../plan/restore-plan.ts';
+import { createBreath } from './breath.ts';
 
 /** One record is handed out while the next is being read. */
 const BUFFERS = 2;
@@ -78,12 +79,14 @@ class PlanReader {
   readonly #sink: PieceSink;
   readonly #options: ReadPlanOptions;
   readonly #buffers: readonly Uint8Array[];
+  readonly #breath: () => Promise<void> | undefined;
   #tapeBytes = 0;
 
   constructor(plan: RestorePlan, sink: PieceSink, options: ReadPlanOptions) {
     this.#plan = plan;
     this.#sink = sink;
     this.#options = options;
+    this.#breath = createBreath(options.signal);
     this.#buffers = Array.from({ length: BUFFERS }, () => new Uint8Array(plan.recordSize));
   }
 
@@ -130,6 +133,7 @@ class PlanReader {
         this.#handOut(fan, run.firstRecord + i, read, where);
         this.#done.set(run, i + 1);
         await this.#sink.pause?.();
+        await this.#breath();
       } catch (error) {
         if (more) await next.catch(() => {});
         throw error;

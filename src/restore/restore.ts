@@ -8,12 +8,14 @@ import { UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { planRestore, type RestorePlan, WantedExtents } from '../plan/restore-plan.ts';
 import { FileType } from '../tape-index/entry.ts';
-import { type Collected, collect, type RestoreIndex, type Selection, splitPath } from './collect.ts';
+import { createBreath } from './breath.ts';
+import { type Collected, collect, type RestoreIndex, type Selection } from './collect.ts';
 import { Destination, reasonOf } from './destination.ts';
 import { FileSink } from './file-sink.ts';
 import type { RestoreJob } from './job.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { type CartridgeSource, type PieceSink, readPlan } from './read-plan.ts';
+import { splitPath } from './split-path.ts';
 
 export interface RestoreOptions {
   /** Bytes between two reads of one cartridge that are read rather than located over. */
@@ -123,6 +125,11 @@ function refuseTaken(
   }
 }
 
+interface Made {
+  readonly links: number;
+  readonly specials: number;
+}
+
 class RestoreRun {
   readonly #request: RestoreRequest;
   readonly #job: RestoreJob;
@@ -130,6 +137,7 @@ class RestoreRun {
   readonly #journal: Journal | undefined;
   readonly #files: FileSink;
   readonly #cartridges = new Set<string>();
+  readonly #breath: () => Promise<void> | undefined;
   #kept = 0;
   #bytes = 0;
   #records = 0;
@@ -141,23 +149,26 @@ class RestoreRun {
     this.#destination = destination;
     this.#journal = journal;
     this.#files = new FileSink(job, destination);
+    this.#breath = createBreath(request.signal);
   }
 
   async run(): Promise<RestoreOutcome> {
     const job = this.#job;
+    let made: Made;
+    let directories: number;
     try {
-      const there = this.#journal?.resumed ? this.#finishedBefore() : new Set<number>();
+      const there = this.#journal?.resumed ? await this.#finishedBefore() : new Set<number>();
       this.#kept = there.size;
-      this.#makeDirectories();
+      await this.#makeDirectories();
       await this.#filesWithoutTape(there);
       await this.#filesFromTape(there);
       await this.#files.flush();
+      made = await this.#makeTheRest();
+      directories = await this.#finishDirectories();
     } catch (error) {
       await this.#stop(error);
       throw error;
     }
-    const made = this.#makeTheRest();
-    const directories = this.#finishDirectories();
     if (job.count > 2) await this.#destination.sync();
     if (job.lostCount === 0) this.#journal?.remove();
     return {
@@ -186,11 +197,12 @@ class RestoreRun {
   }
 
   /** Files that an earlier run of this restore finished. */
-  #finishedBefore(): Set<number> {
+  async #finishedBefore(): Promise<Set<number>> {
     const job = this.#job;
     const since = this.#journal?.sinceNs ?? 0n;
     const out = new Set<number>();
     for (let node = 1; node < job.count; node++) {
+      await this.#breath();
       if (job.type(node) === FileType.directory) continue;
       const there = this.#destination.stat(node);
       if (there === undefined || there.ctimeNs < since) continue;
@@ -203,9 +215,10 @@ class RestoreRun {
     return out;
   }
 
-  #makeDirectories(): void {
+  async #makeDirectories(): Promise<void> {
     const job = this.#job;
     for (let node = 1; node < job.count; node++) {
+      await this.#breath();
       if (job.lost.has(job.parent(node))) job.lose(node, 'its directory could not be made');
       else if (job.type(node) === FileType.directory) this.#attempt(node, () => this.#destination.makeDirectory(node));
     }
@@ -236,6 +249,7 @@ class RestoreRun {
         this.#files.write(node, 0, job.literalOffset.get(literal), data);
         this.#bytes += data.length;
       }
+      await this.#breath();
       if (skip || job.remaining.get(node) > 0) continue;
       this.#files.complete(node);
       if (this.#files.full) await this.#files.flush();
@@ -300,9 +314,9 @@ class RestoreRun {
   }
 
   /** Pipes, devices and sockets; then symbolic links; then further names of whatever there is. */
-  #makeTheRest(): { readonly links: number; readonly specials: number } {
+  async #makeTheRest(): Promise<Made> {
     const job = this.#job;
-    const there = this.#journal?.resumed ? this.#finishedBefore() : new Set<number>();
+    const there = this.#journal?.resumed ? await this.#finishedBefore() : new Set<number>();
     let links = 0;
     let specials = 0;
     const first = (node: number): boolean => !job.hardLinks.has(node) && !there.has(node);
@@ -318,6 +332,7 @@ class RestoreRun {
       if (made) specials++;
     }
     for (let literal = 0; literal < job.literalNode.length; literal++) {
+      await this.#breath();
       const node = job.literalNode.get(literal);
       if (!first(node) || job.type(node) !== FileType.symlink) continue;
       const made = this.#attempt(node, () => {
@@ -328,6 +343,7 @@ class RestoreRun {
       if (made) links++;
     }
     for (const [node, original] of job.hardLinks) {
+      await this.#breath();
       if (job.lost.has(original)) job.lose(node, 'the file that it is another name of could not be restored');
       else if (!there.has(node) && this.#attempt(node, () => this.#destination.makeHardLink(node, original))) links++;
     }
@@ -335,10 +351,11 @@ class RestoreRun {
   }
 
   /** Deepest first: making something in a directory changes its mtime. The folder itself only if it is ours. */
-  #finishDirectories(): number {
+  async #finishDirectories(): Promise<number> {
     const job = this.#job;
     let count = 0;
     for (let node = job.count - 1; node >= 0; node--) {
+      await this.#breath();
       if (job.type(node) !== FileType.directory || job.lost.has(node)) continue;
       if (node === 0 && !this.#fillsOwnFolder()) continue;
       if (this.#attempt(node, () => this.#destination.finishDirectory(node)) && node > 0) count++;

@@ -82,6 +82,7 @@ export class FileDigests implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#worker.ref(); // or a process with nothing else to do ends before the promise does
     await this.#worker.terminate();
   }
 
