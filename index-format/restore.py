@@ -689,14 +689,25 @@ class Sets:
             start = stop
 
     def twin(self, manifest):
-        """Lines of the text twin, as lists of columns (bytes)."""
+        """Lines of the text twin: (filesystem, list of columns as bytes)."""
         file = self.files[manifest['set']]
+        filesystem = 0
+        rest = b''
         for name, size, offset in members(file):
             if not re.search(r'/files-[0-9]{6}\.tsv\.gz$', name):
                 continue
-            for line in gzip.decompress(read_all(file, offset, size)).split(b'\n'):
-                if line and not line.startswith(b'#'):
-                    yield line.split(b'\t')
+            lines = (rest + gzip.decompress(read_all(file, offset, size))).split(b'\n')
+            rest = lines.pop()      # a part may end within a line
+            for line in lines:
+                head = re.match(b'^#reelmap files\\.tsv 1\tfilesystem ([0-9]+)', line)
+                if head:
+                    filesystem = int(head.group(1))
+                elif not line.startswith(b'#'):
+                    yield filesystem, line.split(b'\t')
+
+
+# Columns of a line.
+PATH, TYPE, SIZE, EXTENTS, MODE, MTIME = 0, 1, 2, 3, 4, 7
 
 
 def complain(message):
@@ -709,8 +720,8 @@ def complain(message):
 def list_sets(sets, options):
     if options.files:
         manifest = sets.find(options.set)
-        for columns in sets.twin(manifest):
-            sys.stdout.buffer.write(b'\t'.join([columns[1], columns[2], columns[6], columns[0]]) + b'\n')
+        for _, columns in sets.twin(manifest):
+            sys.stdout.buffer.write(b'\t'.join([columns[TYPE], columns[SIZE], columns[MTIME], columns[PATH]]) + b'\n')
         return 0
     for one in sets.inputs:
         if one.label is not None:
@@ -725,74 +736,80 @@ def list_sets(sets, options):
 
 
 def escape(path):
-    return re.sub(b'[\0-\x1f\\\\\x7f]', lambda match: b'\\%03o' % match.group(0)[0], path)
+    names = {9: b'\\t', 10: b'\\n', 92: b'\\\\'}
+    return re.sub(b'[\0-\x1f\\\\\x7f]', lambda match: names.get(match.group(0)[0], b'\\x%02x' % match.group(0)[0]), path)
 
 
 def find_line(sets, manifest, options):
+    """(filesystem, columns) of the path."""
     wanted = escape(os.fsencode('/' + options.path.strip('/')))
-    found = [columns for columns in sets.twin(manifest) if columns[0] == wanted]
+    found = [line for line in sets.twin(manifest) if line[1][PATH] == wanted]
     if options.filesystem is not None:
-        found = [columns for columns in found if int(columns[7]) == options.filesystem]
+        found = [line for line in found if line[0] == options.filesystem]
     if not found:
         raise Problem('%s: not in set %s' % (options.path, manifest['set']))
     if len(found) > 1:
-        numbers = ', '.join(columns[7].decode() for columns in found)
+        numbers = ', '.join(str(line[0]) for line in found)
         raise Problem('%s is in several filesystems: choose with --filesystem (%s)' % (options.path, numbers))
     return found[0]
 
 
 def parse_extent(text):
-    """(file offset, length, kind, value)"""
-    match = re.match(rb'^([0-9]+)\+([0-9]+)([@!=-])(.*)$', text)
+    """(kind, file offset, length, volume offset or bytes)"""
+    match = re.match(rb'^(?:([sez])([0-9]*)\+([0-9]+)|l([A-Za-z0-9+/=]*))@([0-9]+)$', text)
     if not match:
         raise Problem('extent "%s" is not understood' % text.decode('ascii', 'replace'))
-    kind = match.group(3).decode()
-    value = base64.b64decode(match.group(4)) if kind == '=' else int(match.group(4) or 0)
-    return int(match.group(1)), int(match.group(2)), kind, value
+    offset = int(match.group(5))
+    if match.group(1) is None:
+        data = base64.b64decode(match.group(4))
+        return 'l', offset, len(data), data
+    return match.group(1).decode(), offset, int(match.group(3)), int(match.group(2) or 0)
 
 
 def restore_file(sets, options):
     manifest = sets.find(options.set)
-    columns = find_line(sets, manifest, options)
-    kind, size = columns[1], int(columns[2])
+    filesystem, columns = find_line(sets, manifest, options)
+    kind, size = columns[TYPE], int(columns[SIZE])
+    extents = [parse_extent(text) for text in columns[EXTENTS].split(b',') if text]
     refuse_existing(options)
     if kind == b'l':
-        os.symlink(parse_extent(columns[9])[3], options.out)
+        os.symlink(b''.join(extent[3] for extent in extents if extent[0] == 'l'), os.fsencode(options.out))
         return 0
     if kind != b'f':
         raise Problem('%s is no regular file (type %s)' % (options.path, kind.decode()))
     chain = sets.chain(manifest)
-    block_size = [one['blockSize'] for one in manifest['filesystems'] if one['number'] == int(columns[7])]
+    block_size = [one['blockSize'] for one in manifest['filesystems'] if one['number'] == filesystem]
     partial = options.out + '.partial'
     try:
         with open(partial, 'wb') as out:
-            for extent in columns[9].split():
-                write_extent(sets, chain, out, parse_extent(extent), size, block_size)
+            for extent in extents:
+                write_extent(sets, chain, out, extent, size, block_size)
             out.truncate(size)
     except BaseException:
         os.unlink(partial)
         raise
-    os.chmod(partial, int(columns[3], 8))
-    seconds = float(columns[6])
-    os.utime(partial, (seconds, seconds))
+    os.chmod(partial, int(columns[MODE], 8))
+    seconds, _, nanoseconds = columns[MTIME].partition(b'.')
+    time = int(seconds) * 10 ** 9 + int(nanoseconds or 0)
+    os.utime(partial, ns=(time, time))
     os.rename(partial, options.out)
     return 0
 
 
 def write_extent(sets, chain, out, extent, size, block_size):
-    file_offset, length, kind, value = extent
+    kind, file_offset, length, value = extent
     length = min(length, size - file_offset)
-    if kind == '=':
+    if kind == 'z' or length <= 0:
+        return
+    if kind == 'l':
         out.seek(file_offset)
         out.write(value[:length])
-        return
-    if kind == '-' or length <= 0:
         return
     for at, data in sets.volume_bytes(chain, value, value + length):
         if data is not None:
             out.seek(file_offset + at - value)
             out.write(data)
-    if kind == '!':
+    if kind == 'e':
         # An escaped copy in a journal: the first four bytes of each block are the journal's magic in truth.
         for at in range(file_offset, file_offset + length, block_size[0]):
             out.seek(at)

@@ -20,11 +20,11 @@ import { endOfCartridgeMembers } from '../../../src/tape/archive/end-of-cartridg
 import { indexFileMembers } from '../../../src/tape/archive/index-file.ts';
 import { labelMembers } from '../../../src/tape/archive/label.ts';
 import { archiveRecords, type Member } from '../../../src/tape/archive/members.ts';
-import { TwinWriter } from '../../../src/tape/archive/twin.ts';
 import { formatMedium, openMedium } from '../../../src/tape/file-medium.ts';
 import { describeWithTools, tempFolder } from '../../support/tools.ts';
 import { CARTRIDGE, manifestOf, OTHER_CARTRIDGE } from './support/sets.ts';
 import { chunkSpec, collect, SET, volumeBytes, writeChunkFile } from './support/tape-files.ts';
+import { twinParts, twinText } from './support/twin.ts';
 
 const RESTORE = resolve(import.meta.dirname, '../../../index-format/restore.py');
 const FAKE_DRIVE = resolve(import.meta.dirname, 'support/fake-drive.py');
@@ -99,7 +99,7 @@ class Cartridge {
       cartridges: cartridges.map((id) => ({ id, barcode: barcodes[id] })),
       ...manifest,
     });
-    await this.add(indexFileMembers({ manifest: whole, pages: [], extents: [], files: [files] }));
+    await this.add(indexFileMembers({ manifest: whole, pages: [], extents: [], files: twinParts(files) }));
   }
 
   /** A part of a tape file, as a cut-off run leaves it. */
@@ -126,32 +126,23 @@ const RANGES: [number, number][] = [
   [204_800, 204_801],
 ];
 
-function twin(): Uint8Array {
-  const writer = new TwinWriter();
-  const line = (path: string, mode: number, size: number): void =>
-    writer.start(Buffer.from(path, 'latin1'), mode, size, 0, 0, 1_600_000_000, 250_000_000, 0, 12);
-  line('/dir', 0o040755, 0);
-  writer.end();
-  line('/dir/two\nextents', 0o100640, 6000);
-  writer.stored(0, 4096, 65_536);
-  writer.stored(4096, 4096, 0);
-  writer.end();
-  line('/sparse \xff', 0o100600, 100_000);
-  writer.literal(0, Buffer.from('first'));
-  writer.zero(512, 4096);
-  writer.stored(50_000, 1024, 205_312);
-  writer.end();
-  line('/escaped', 0o100644, 3000);
-  writer.stored(0, 4096, 368_640, true);
-  writer.end();
-  line('/link', 0o120777, 5);
-  writer.literal(0, Buffer.from('dir/a'));
-  writer.end();
-  line('/across', 0o100644, 2048);
-  writer.stored(0, 2048, 203_776);
-  writer.end();
-  return writer.take();
-}
+const twin = (): Uint8Array =>
+  Buffer.concat([
+    twinText([
+      { path: '/dir', type: 'd', size: 0, mode: '0755' },
+      { path: '/dir/two\\nextents', type: 'f', size: 6000, extents: 's65536+4096@0,s0+4096@4096', mode: '0640' },
+      {
+        path: '/sparse \xff\\x01',
+        type: 'f',
+        size: 100_000,
+        extents: `l${Buffer.from('first').toString('base64')}@0,z+4096@512,s205312+1024@50000`,
+      },
+      { path: '/escaped', type: 'f', size: 3000, extents: 'e368640+4096@0', mtime: '-2.500000000' },
+      { path: '/link', type: 'l', size: 5, extents: `l${Buffer.from('dir/a').toString('base64')}@0`, mtime: '7' },
+      { path: '/across', type: 'f', size: 2048, extents: 's203776+2048@0' },
+    ]),
+    twinText([{ path: '/across', type: 'f', size: 512, extents: 's0+512@0' }], 2),
+  ]);
 
 /** The volume that the chunks hold, and the bytes that files have. */
 function volumeOf(parts: [number, Runs, typeof volumeBytes][]): Buffer {
@@ -221,8 +212,8 @@ describeWithTools(['python3'], 'restore.py', () => {
     expect(sets).toContain(`cartridge RM0001L9 (${CARTRIDGE})`);
     expect(sets).toContain(`set ${SET}  2026-03-14T02:00:00.000Z  full  home`);
     const files = python([RESTORE, one.folder, 'list', '--files']).stdout.toString('latin1').split('\n');
-    expect(files).toContain('f\t6000\t1600000000.250000000\t/dir/two\\012extents');
-    expect(files.length).toBe(7);
+    expect(files).toContain('f\t6000\t1600000000.250000000\t/dir/two\\nextents');
+    expect(files.length).toBe(8);
   });
 
   it('brings back the volume, sparse, from a folder of tape files, past fragments of the same chunk', () => {
@@ -246,7 +237,7 @@ describeWithTools(['python3'], 'restore.py', () => {
     // The name as bytes: through a shell, since argv of spawn is text.
     const { status, stderr } = spawnSync('sh', [
       '-c',
-      `python3 -B "$0" "$1" file "$(printf '/sparse \\377')" "$2"`,
+      `python3 -B "$0" "$1" file "$(printf '/sparse \\377\\001')" "$2"`,
       RESTORE,
       one.folder,
       target,
@@ -265,6 +256,7 @@ describeWithTools(['python3'], 'restore.py', () => {
     const expected = Buffer.from(volumeBytes(368_640, 3000));
     for (const at of [0, 1024, 2048]) expected.writeUInt32BE(0xc03b_3998, at);
     expect(readFileSync(target).equals(expected)).toBe(true);
+    expect(statSync(target).mtimeMs).toBe(-1500); // nanoseconds count upward, also before 1970
   });
 
   it('makes symbolic links', () => {
@@ -274,7 +266,7 @@ describeWithTools(['python3'], 'restore.py', () => {
 
   it('reads a file over the border of two chunks on two cartridges', () => {
     const target = join(out, 'across');
-    restore(second.folder, '--also', first.folder, 'file', '/across', target);
+    restore(second.folder, '--also', first.folder, 'file', '/across', target, '--filesystem', '0');
     expect(readFileSync(target).equals(fullVolume.subarray(203_776, 205_824))).toBe(true);
   });
 
@@ -423,6 +415,7 @@ describeWithTools(['python3'], 'restore.py', () => {
       [[tempFolder(), 'list'], /no tape file of Reelmap in this folder/],
       [['/nonexistent', 'list'], /no such file or folder/],
       [[RESTORE, 'list'], /neither a tape drive nor a folder/],
+      [[one.folder, 'file', '/across', join(out, 'x')], /in several filesystems: choose with --filesystem \(0, 2\)/],
       [[one.folder, 'file', '/nothing', join(out, 'x')], /\/nothing: not in set/],
       [[one.folder, 'file', '/dir', join(out, 'x')], /is no regular file \(type d\)/],
       [[one.folder, 'file', '/link', out], /exists \(--overwrite replaces it\)/],

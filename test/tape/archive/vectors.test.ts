@@ -9,7 +9,6 @@ import { endOfCartridgeMembers, readEndOfCartridge } from '../../../src/tape/arc
 import { type IndexFilePart, indexFileMembers, readIndexFile } from '../../../src/tape/archive/index-file.ts';
 import { labelMembers, readLabel } from '../../../src/tape/archive/label.ts';
 import { archiveRecords, type Member } from '../../../src/tape/archive/members.ts';
-import { TwinWriter } from '../../../src/tape/archive/twin.ts';
 import { describeWithTools, tempFolder } from '../../support/tools.ts';
 import { CARTRIDGE, manifestOf, OTHER_CARTRIDGE } from './support/sets.ts';
 import {
@@ -21,6 +20,7 @@ import {
   volumeBytes,
   writeChunkFile,
 } from './support/tape-files.ts';
+import { twinParts, twinText } from './support/twin.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../../index-format/vectors');
 const path = (name: string): string => join(FOLDER, name);
@@ -84,19 +84,12 @@ const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 const pages = [[[utf8('k1'), utf8('v1')] as const, [utf8('k2'), utf8('')] as const]];
 const extents = [[[utf8('e'), utf8('map')] as const]];
 
-function twin(): Uint8Array {
-  const writer = new TwinWriter();
-  writer.start(utf8('/'), 0o040755, 1024, 0, 0, 1_700_000_000, 0, 0, 2);
-  writer.end();
-  writer.start(utf8('/a'), 0o100644, 1500, 1000, 1000, 1_700_000_000, 1, 0, 12);
-  writer.stored(0, 1024, 512);
-  writer.stored(1024, 512, 8192);
-  writer.end();
-  writer.start(utf8('/b\n'), 0o120777, 1, 0, 0, -1, 999_999_999, 0, 13);
-  writer.literal(0, utf8('a'));
-  writer.end();
-  return writer.take();
-}
+const twin = (): Buffer =>
+  twinText([
+    { path: '/', type: 'd', size: 1024, mode: '0755', inode: 2 },
+    { path: '/a', type: 'f', size: 1500, extents: 's512+1024@0,s8192+512@1024' },
+    { path: '/b\\n', type: 'l', size: 1, extents: 'lYQ==@0', mode: '0777', mtime: '-1.999999999', inode: 13 },
+  ]);
 
 const manifest = manifestOf({
   recordSize: 1024,
@@ -149,7 +142,7 @@ const WRITTEN: Record<string, () => Promise<Uint8Array>> = {
       },
     ]),
   ),
-  'index.tar': () => archive(indexFileMembers({ manifest, pages, extents, files: [twin()] })),
+  'index.tar': () => archive(indexFileMembers({ manifest, pages, extents, files: twinParts(twin(), 200) })),
   'end.tar': () => archive(endOfCartridgeMembers(end)),
   'bad-map.tar': async () => {
     const good = readFileSync(path('chunk-0.tar'));
@@ -192,7 +185,7 @@ describe('the vectors of the tape format', () => {
   it('the index file is read', async () => {
     const parts: IndexFilePart[] = [];
     for await (const part of readIndexFile(records('index.tar'))) parts.push(part);
-    expect(parts.map(({ kind }) => kind)).toEqual(['manifest', 'chunks', 'extents', 'pages', 'files']);
+    expect(parts.map(({ kind }) => kind)).toEqual(['manifest', 'chunks', 'extents', 'pages', 'files', 'files']);
     expect(parts[0]).toEqual({ kind: 'manifest', manifest });
     const text = (data: Uint8Array): string => Buffer.from(data).toString();
     const rows = parts.flatMap((part) => ('rows' in part ? part.rows.map((row) => row.map(text)) : []));
@@ -201,8 +194,8 @@ describe('the vectors of the tape format', () => {
       ['k1', 'v1'],
       ['k2', ''],
     ]);
-    const files = parts[4];
-    expect(files.kind === 'files' && text(files.text)).toBe(text(twin()));
+    const files = parts.flatMap((part) => (part.kind === 'files' ? [part.text] : []));
+    expect(Buffer.concat(files).equals(twin())).toBe(true);
   });
 
   it('the damaged ones are refused', async () => {
