@@ -1,0 +1,85 @@
+/** Operation codes and service actions. SPC-4, table 118 and annex; SBC-3, SSC-4, SMC-3 tables "Commands for ... devices". */
+
+export const OperationCode = {
+  testUnitReady: 0x00,
+  rewind: 0x01,
+  requestSense: 0x03,
+  formatMedium: 0x04,
+  readBlockLimits: 0x05,
+  initializeElementStatus: 0x07,
+  read6: 0x08,
+  write6: 0x0a,
+  writeFilemarks6: 0x10,
+  space6: 0x11,
+  inquiry: 0x12,
+  modeSelect6: 0x15,
+  reserve6: 0x16,
+  release6: 0x17,
+  erase: 0x19,
+  modeSense6: 0x1a,
+  loadUnload: 0x1b,
+  startStopUnit: 0x1b,
+  sendDiagnostic: 0x1d,
+  preventAllowMediumRemoval: 0x1e,
+  readCapacity10: 0x25,
+  read10: 0x28,
+  write10: 0x2a,
+  locate10: 0x2b,
+  positionToElement: 0x2b,
+  verify10: 0x2f,
+  readPosition: 0x34,
+  synchronizeCache10: 0x35,
+  readBuffer: 0x3c,
+  writeSame10: 0x41,
+  unmap: 0x42,
+  reportDensitySupport: 0x44,
+  logSelect: 0x4c,
+  logSense: 0x4d,
+  modeSelect10: 0x55,
+  modeSense10: 0x5a,
+  thirdPartyCopyOut: 0x83,
+  thirdPartyCopyIn: 0x84,
+  read16: 0x88,
+  write16: 0x8a,
+  readAttribute: 0x8c,
+  writeAttribute: 0x8d,
+  verify16: 0x8f,
+  synchronizeCache16: 0x91,
+  space16: 0x91,
+  locate16: 0x92,
+  writeSame16: 0x93,
+  serviceActionIn16: 0x9e,
+  reportLuns: 0xa0,
+  maintenanceIn: 0xa3,
+  moveMedium: 0xa5,
+  exchangeMedium: 0xa6,
+  read12: 0xa8,
+  write12: 0xaa,
+  verify12: 0xaf,
+  readElementStatus: 0xb8,
+  initializeElementStatusWithRange: 0x37,
+} as const;
+
+/** SERVICE ACTION IN(16), 9Eh. SBC-3. */
+export const ServiceActionIn16 = { readCapacity16: 0x10, getLbaStatus: 0x12 } as const;
+/** THIRD-PARTY COPY OUT, 83h. SPC-4, table 119. */
+export const CopyOut = { extendedCopyLid1: 0x00, extendedCopyLid4: 0x01, copyOperationAbort: 0x1c } as const;
+/** THIRD-PARTY COPY IN, 84h. SPC-4, table 120. */
+export const CopyIn = {
+  copyStatusLid1: 0x00,
+  copyDataLid1: 0x01,
+  operatingParameters: 0x03,
+  failureDetailsLid1: 0x04,
+} as const;
+
+/** PERIPHERAL DEVICE TYPE. SPC-4, table 140. */
+export const DeviceType = {
+  disk: 0x00,
+  tape: 0x01,
+  processor: 0x03,
+  writeOnce: 0x04,
+  optical: 0x07,
+  changer: 0x08,
+  storageArrayController: 0x0c,
+  simplifiedDisk: 0x0e,
+} as const;
