@@ -29,6 +29,7 @@ export class FileDigests implements AsyncDisposable {
   readonly #worker: Worker;
   readonly #answers: Answer[] = []; // in the order of the messages
   readonly #done = new Map<number, Promise<Uint8Array | undefined>>();
+  #closed = false;
   #error: unknown;
   #file: number | undefined;
 
@@ -82,6 +83,7 @@ export class FileDigests implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
     this.#worker.ref(); // or a process with nothing else to do ends before the promise does
     await this.#worker.terminate();
   }
@@ -106,7 +108,7 @@ export class FileDigests implements AsyncDisposable {
 
   #answered(digest: Uint8Array | undefined): void {
     const answer = this.#answers.shift();
-    if (this.#answers.length === 0) this.#worker.unref();
+    if (this.#answers.length === 0 && !this.#closed) this.#worker.unref();
     answer?.(digest);
   }
 
