@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { totalBytes } from '../../../src/bytes/extents.ts';
 import { expectWalkConforms } from '../../conformance/filesystem.ts';
-import { describeWithTools, tempFolder } from '../../support/tools.ts';
+import { describeWithTools } from '../../support/tools.ts';
 import { contentOf, pathsOf, type Walked, walkToMap } from '../../support/walked.ts';
-import { type Image, type ImageOptions, makeImage, openImage } from './support/images.ts';
+import { type Image, type ImageOptions, imageFolder, makeImage, openImage } from './support/images.ts';
 import { BAD_UTF8, EDGE_TARGET, LONGEST_NAME, listTree, makeTree, SLOW_TARGET } from './support/tree.ts';
 import { layoutOf, statAll, type TrueInode, type TrueLayout } from './support/truth.ts';
 
@@ -118,7 +118,7 @@ const IMAGES: Record<string, Omit<ImageOptions, 'tree'> & { readonly type: strin
   },
 };
 
-const folder = tempFolder();
+const folder = imageFolder();
 const tree = join(folder, 'tree');
 beforeAll(() => {
   mkdirSync(tree);
@@ -160,7 +160,7 @@ for (const [title, { type, ...options }] of Object.entries(IMAGES)) {
     });
 
     it('conforms', async () => {
-      const { problems } = await expectWalkConforms(await openImage(image), image.bytes.length);
+      const { problems } = await expectWalkConforms(await openImage(image), image.byteLength);
       expect(problems).toEqual([]);
     });
 

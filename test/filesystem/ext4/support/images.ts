@@ -1,10 +1,23 @@
 /** ext2/3/4 images made by mke2fs and debugfs. */
 import { execFileSync } from 'node:child_process';
-import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { FormatError } from '../../../../src/bytes/errors.ts';
 import { openExt4 } from '../../../../src/filesystem/ext4/ext4.ts';
 import type { Filesystem } from '../../../../src/filesystem/filesystem.ts';
+import type { ReadAt } from '../../../../src/filesystem/volume.ts';
 import { type MemoryVolume, memoryVolume } from '../../../support/memory-volume.ts';
+import { tempFolder } from '../../../support/tools.ts';
 import { mustWalk } from '../../../support/walked.ts';
 
 export interface ImageOptions {
@@ -20,8 +33,10 @@ export interface ImageOptions {
   readonly after?: readonly (readonly string[])[];
 }
 
-export interface Image extends MemoryVolume {
+export interface Image {
   readonly path: string;
+  readonly byteLength: number;
+  readonly readAt: ReadAt;
 }
 
 /** A fixed configuration: what the distribution's mke2fs.conf says does not matter. */
@@ -40,6 +55,17 @@ const CONFIG = `[defaults]
   features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
  }
 `;
+
+/** A folder for images, in memory where there is such a place: mke2fs and its kin sync all they write. */
+export function imageFolder(): string {
+  try {
+    const folder = mkdtempSync('/dev/shm/reelmap-test-');
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+    return folder;
+  } catch {
+    return tempFolder();
+  }
+}
 
 let made = 0;
 
@@ -60,7 +86,7 @@ export function makeImage(folder: string, options: ImageOptions): Image {
   });
   if (options.debugfs !== undefined) debugfs(path, options.debugfs, true);
   for (const [program, ...args] of options.after ?? []) run(program, [...args, path]);
-  return { path, ...memoryVolume(readFileSync(path)) };
+  return { path, byteLength: options.size, readAt: fileReadAt(path) };
 }
 
 /** Runs a program that may say "repaired" by status 1. */
@@ -84,5 +110,28 @@ export function debugfs(path: string, commands: readonly string[], write = false
   });
 }
 
-export const openImage = async (image: MemoryVolume): Promise<Filesystem> =>
-  mustWalk(await openExt4(image.readAt, image.bytes.length));
+/** Reads the file; what lies past its end is an error. */
+export function fileReadAt(path: string): ReadAt {
+  const file = openSync(path, 'r');
+  opened.push(file);
+  return async (offset, length) => {
+    const bytes = new Uint8Array(length);
+    if (readSync(file, bytes, 0, length, offset) !== length) {
+      throw new FormatError('corrupt', path, `bytes ${offset} to ${offset + length} end past the file`);
+    }
+    return new DataView(bytes.buffer);
+  };
+}
+const opened: number[] = [];
+afterAll(() => {
+  for (const file of opened.splice(0)) closeSync(file);
+});
+
+/** A copy of an image in memory, to be damaged. */
+export const loaded = (image: Image): MemoryVolume => memoryVolume(readFileSync(image.path));
+
+export const openImage = async (image: Image): Promise<Filesystem> =>
+  mustWalk(await openExt4(image.readAt, image.byteLength));
+
+export const openMemory = async (volume: MemoryVolume): Promise<Filesystem> =>
+  mustWalk(await openExt4(volume.readAt, volume.bytes.length));
