@@ -4,9 +4,11 @@ import { systemClock } from '../bytes/random.ts';
 import { losslessArguments } from './argv.ts';
 import type { Action, CommandContext, CommonOptions } from './command.ts';
 import { ExitStatus, failureOf } from './exit.ts';
+import { homeOf } from './home.ts';
 import { createOutput, type Output, writeAll } from './output.ts';
-import type { Progress } from './progress.ts';
+import { createProgress, type Progress } from './progress.ts';
 import type { Services } from './services.ts';
+import { stopSignal } from './signals.ts';
 import { COMMANDS } from './table.ts';
 import { VERSION } from './version.ts';
 
@@ -39,7 +41,7 @@ export async function main(
     const found = await parse(name, [...words.slice(0, at), ...words.slice(at + 1)]);
     if (typeof found === 'number') return found;
     output = createOutput({ json: found.options.json === true });
-    return await found.action(await contextOf(found.options, output, loadServices));
+    return await found.action(contextOf(found.options, output, loadServices));
   } catch (error) {
     return fail(error);
   } finally {
@@ -121,16 +123,9 @@ async function parse(name: string, words: readonly string[]): Promise<Parsed | E
   return { action, options: command.opts<CommonOptions>() };
 }
 
-async function contextOf(
-  options: CommonOptions,
-  output: Output,
-  services: () => Promise<Services>,
-): Promise<CommandContext> {
-  const { homeOf } = await import('./home.ts');
+function contextOf(options: CommonOptions, output: Output, services: () => Promise<Services>): CommandContext {
   let progress: Progress | undefined;
   let signal: AbortSignal | undefined;
-  const { createProgress } = await import('./progress.ts');
-  const { stopSignal } = await import('./signals.ts');
   return {
     home: homeOf(options.home, { env: process.env, uid: process.getuid?.() ?? -1, userHome: process.env.HOME || '/' }),
     output,

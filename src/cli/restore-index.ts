@@ -17,7 +17,7 @@ export function restoreIndexOf(view: SetView, filesystem: number | undefined): R
   return {
     recordSize: view.recordSize,
     chunkAt: (volumeOffset) => view.chunkAt(volumeOffset),
-    chunkExtents: (chunk) => view.chunkExtents(chunk),
+    chunkExtents: (chunk, from, to) => view.chunkExtents(chunk, from, to),
     list: (directory) => view.list(directory),
     blockSize: (number) => view.record.filesystems.find((one) => one.number === number)?.blockSize ?? 4096,
     async lookup(names) {

@@ -114,8 +114,16 @@ export interface ChunkSource {
   readonly recordSize: Bytes;
   /** The chunk whose range holds the volume address; undefined: past the volume. */
   chunkAt(volumeOffset: Bytes): Promise<ChunkRecord | undefined>;
-  /** What the chunk stores, as volume addresses. */
-  chunkExtents(chunk: ChunkRecord): Promise<Runs>;
+  /** What the chunk stores between two volume addresses, at least; a part of the map will do. */
+  chunkExtents(chunk: ChunkRecord, from: Bytes, to: Bytes): Promise<ChunkExtents>;
+}
+
+/** A part of a chunk's extent map. */
+export interface ChunkExtents {
+  /** Whole runs of the chunk, as volume addresses. */
+  readonly runs: Runs;
+  /** Bytes that the chunk stores before the first of them. */
+  readonly storedBefore: Bytes;
 }
 
 /** Consecutive records of one chunk, read without a LOCATE between them. */
@@ -267,7 +275,8 @@ async function mapExtents(wanted: WantedExtents, source: ChunkSource, options: R
       for (const rest of batch) lose(out.withoutCopy, rest);
       continue;
     }
-    const extents = await source.chunkExtents(record);
+    const last = batch.reduce((most, rest) => Math.max(most, rest.volumeOffset + rest.length), start);
+    const extents = await source.chunkExtents(record, start, last);
     const before = out.pieces.count;
     mapChunk(batch, extents, record, out);
     if (out.pieces.count === before) continue;
@@ -295,9 +304,14 @@ function chooseCopy(record: ChunkRecord, { attempt = 0, rank }: RestorePlanOptio
 }
 
 /** Pieces of one chunk. `batch` ascends by volume address, and so do the extents: one merge. */
-function mapChunk(batch: readonly Rest[], extents: Runs, record: ChunkRecord, out: Mapped & { bytes: number }): void {
+function mapChunk(
+  batch: readonly Rest[],
+  { runs: extents, storedBefore }: ChunkExtents,
+  record: ChunkRecord,
+  out: Mapped & { bytes: number },
+): void {
   let run = 0; // first run that may hold the rest's first byte
-  let stored = 0; // bytes stored before that run
+  let stored = storedBefore; // bytes stored before that run
   for (const rest of batch) {
     while (run < extents.count && extents.starts[run] + extents.lengths[run] <= rest.volumeOffset)
       stored += extents.lengths[run++];

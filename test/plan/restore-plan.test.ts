@@ -117,7 +117,7 @@ describe('a restore plan', () => {
     const lying = {
       recordSize: 1000,
       chunkAt: (at: number) => set.chunkAt(at),
-      chunkExtents: async () => runsOf([[0, 20_000]]),
+      chunkExtents: async () => ({ runs: runsOf([[0, 20_000]]), storedBefore: 0 }),
     };
     const record = set.chunks[0];
     set.chunks[0] = { ...record, storedBytes: 50 };
@@ -131,7 +131,7 @@ describe('a restore plan', () => {
     const lying = {
       recordSize: 1000,
       chunkAt: async () => set.chunks[0],
-      chunkExtents: (chunk: (typeof set.chunks)[0]) => set.chunkExtents(chunk),
+      chunkExtents: (chunk: (typeof set.chunks)[0]) => set.chunkExtents(chunk, 0, 10_000),
     };
     await expect(planRestore(wantedOf([0, 0, 5000, 100]), lying, { gapBytesMax })).rejects.toThrow(/does not cover/);
   });

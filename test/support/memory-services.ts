@@ -69,7 +69,7 @@ export function memoryServices(sets: readonly (readonly [SetRecord, MemorySet])[
         record,
         recordSize: set.recordSize,
         chunkAt: (at) => set.chunkAt(at),
-        chunkExtents: (chunk) => set.chunkExtents(chunk),
+        chunkExtents: (chunk, from, to) => set.chunkExtents(chunk, from, to),
         root: async () => (indexed ? ((await set.lookup([])) as ListedEntry) : undefined),
         resolve: (names) => set.lookup(names),
         list: (directory) => set.list(directory),

@@ -6,6 +6,7 @@ import type { Runs } from '../../src/bytes/extents.ts';
 import { runsOf } from '../../src/bytes/extents.ts';
 import type { ChunkRecord } from '../../src/bytes/manifest.ts';
 import type { TapeDrive, TapeRead } from '../../src/initiator/tape-drive.ts';
+import type { ChunkExtents } from '../../src/plan/restore-plan.ts';
 import type { RestoreIndex } from '../../src/restore/collect.ts';
 import type { CartridgeSource } from '../../src/restore/read-plan.ts';
 import { FileType, fileTypeOf, type IndexEntry, type IndexedExtent } from '../../src/tape-index/entry.ts';
@@ -174,8 +175,16 @@ export class MemorySet implements RestoreIndex, CartridgeSource {
       (one) => volumeOffset >= one.volumeOffset && volumeOffset < one.volumeOffset + one.byteLength,
     );
   }
-  async chunkExtents(chunk: ChunkRecord): Promise<Runs> {
-    return this.#extents[chunk.number];
+  /** Only the runs that are asked for, as a store with paged maps would. */
+  async chunkExtents(chunk: ChunkRecord, from: number, to: number): Promise<ChunkExtents> {
+    const all = this.#extents[chunk.number];
+    let first = 0;
+    let storedBefore = 0;
+    while (first < all.count && all.starts[first] + all.lengths[first] <= from) storedBefore += all.lengths[first++];
+    let end = first;
+    while (end < all.count && all.starts[end] < to) end++;
+    const runs = { count: end - first, starts: all.starts.slice(first, end), lengths: all.lengths.slice(first, end) };
+    return { runs, storedBefore };
   }
   blockSize(): number {
     return 1024;
