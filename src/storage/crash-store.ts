@@ -36,7 +36,7 @@ export class PowerSwitch {
     return this.#left > 0;
   }
 
-  /** The next `count` writes, cuts and flushes still work; then nothing does. */
+  /** The power goes with the `count`th write, cut or flush from here: its change is made, but nobody hears of it. */
   stopAfter(count: number): void {
     this.#left = count;
   }
