@@ -63,6 +63,11 @@ describe('block device behind an Execute', () => {
     const view = await device.readAt(700, 900);
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     expect(toHex(bytes)).toBe(toHex(patterned(4096, 1).subarray(700, 1600)));
+    const into = new Uint8Array(900);
+    await device.read(700, into);
+    expect(toHex(into)).toBe(toHex(bytes));
+    await device.read(1024, into.subarray(0, 512));
+    expect(toHex(into.subarray(0, 512))).toBe(toHex(patterned(4096, 1).subarray(1024, 1536)));
     await device.write(512, new Uint8Array(1024).fill(7));
     await device.flush();
     expect(
