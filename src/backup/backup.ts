@@ -12,6 +12,7 @@ import { alignUp, type Bytes, MiB } from '../bytes/units.ts';
 import { type IndexedVolume, indexVolume } from '../catalog/index-volume.ts';
 import type { VolumeSource } from '../catalog/source.ts';
 import { GAP_BYTES_DEFAULT, storedRuns } from '../plan/stored-runs.ts';
+import { sealDigest } from '../tape-index/check.ts';
 import { dropUnsealed, listRuns, listSets, runOperation, sealSet, setChunks } from '../tape-index/sets.ts';
 import type { TextSink } from '../tape-index/writer.ts';
 import { CHUNK_BYTES_DEFAULT, COMMIT_BYTES_DEFAULT, COMMIT_MS_DEFAULT, VolumeCopy } from './copy-volume.ts';
@@ -223,7 +224,9 @@ class BackupJob {
       filesystems: [indexed.filesystem],
       storedBytes: chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0),
       allocatedBytes: totalBytes(request.source.allocated),
-      indexDigest: toHex(indexed.summary.digest),
+      indexDigest: sealDigest([
+        { filesystem: indexed.filesystem.number, rows: indexed.summary.rows, digest: indexed.summary.digest },
+      ]),
       indexRows: indexed.summary.rows,
       chunks,
       cartridges: withCartridge(run.cartridges, this.#session.cartridge),

@@ -7,3 +7,6 @@ export const VERSION: string =
   typeof REELMAP_VERSION === 'string'
     ? REELMAP_VERSION
     : String(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version);
+
+/** As it stands in labels and manifests. */
+export const PROGRAM = `reelmap ${VERSION}`;

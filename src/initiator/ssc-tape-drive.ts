@@ -6,7 +6,7 @@
  * - Reads and writes are of variable blocks: the mode is looked at before the first one after a load, and set if need be.
  * - Only `ready` and opening take a unit attention that tells of a reset or another medium; every other command fails with it.
  */
-import { FormatError } from '../bytes/errors.ts';
+import { assert, FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
 import { type Bytes, bytes, MiB, type TapeFile, type TapeObject, tapeFile } from '../bytes/units.ts';
 import { decodeAttributes, readAttributeValues } from '../scsi/common/attribute.ts';
@@ -61,11 +61,6 @@ const LOG_BYTES = 4096;
 const MODE_BYTES = 255;
 /** Most filemarks one SPACE(6) passes. */
 const SPACE6_MAX = 0x7f_ffff;
-/** Unit attentions in a row before giving up. */
-const ATTENTIONS_MAX = 16;
-/** ASC of the unit attentions after which the position is another. */
-const MEDIUM_CHANGED = 0x28;
-const RESET = 0x29;
 
 export interface DriveIdentity extends DeviceIdentity {
   readonly designator: Designator;
@@ -182,6 +177,7 @@ export class SscTapeDrive implements TapeDrive {
   }
 
   async read(into: Uint8Array): Promise<TapeRead> {
+    assert(into.length > 0, 'a READ of no bytes reads no record');
     const target = into.length <= this.blockLengthMax ? into : into.subarray(0, this.blockLengthMax);
     const transferLength = target.length;
     const cdb = ReadWrite6.encode({ operationCode: OperationCode.read6, transferLength });
@@ -190,6 +186,7 @@ export class SscTapeDrive implements TapeDrive {
   }
 
   async write(record: Uint8Array): Promise<TapeWrite> {
+    assert(record.length > 0, 'a WRITE of no bytes writes no record');
     if (record.length > this.blockLengthMax)
       throw new FormatError(
         'unsupported',
@@ -340,19 +337,15 @@ export class SscTapeDrive implements TapeDrive {
   }
 
   /**
-   * Runs a command; repeated after unit attentions, but not after those that tell of a reset or of another medium: whoever
-   * meant to write to the old one must hear of it, and the drive says so only once.
+   * Runs a command. A unit attention that tells of a reset or of another medium is an error: whoever meant to write to the
+   * old one must hear of it, and the drive says so only once.
    */
   async #run(words: string, command: ScsiCommand): Promise<Completed> {
     const how = { device: this.#device, words, unitAttention: 'report' as const };
-    for (let attentions = 0; ; attentions++) {
-      const result = await executeWithRetry(this.execute, { timeoutMs: SHORT_MS, ...command }, how);
-      if (result.status !== 'check-condition' || result.sense.key !== SenseKey.unitAttention) return result;
-      this.#variableBlocks = false;
-      const moved = result.sense.asc === MEDIUM_CHANGED || result.sense.asc === RESET;
-      if (moved || attentions >= ATTENTIONS_MAX) throw refusal(this.#device, words, result);
-      if (needsVariableBlocks(command)) await this.#ensureVariableBlocks();
-    }
+    const result = await executeWithRetry(this.execute, { timeoutMs: SHORT_MS, ...command }, how);
+    if (result.status !== 'check-condition' || result.sense.key !== SenseKey.unitAttention) return result;
+    this.#variableBlocks = false;
+    throw refusal(this.#device, words, result);
   }
 
   async #good(words: string, command: ScsiCommand): Promise<void> {
@@ -374,9 +367,6 @@ export class SscTapeDrive implements TapeDrive {
 const POSITION_WORDS = 'READ POSITION';
 const WRITE_PROTECT_BIT = 0x80;
 const WORM_BIT = 1 << 0;
-
-const needsVariableBlocks = ({ cdb }: ScsiCommand): boolean =>
-  cdb[0] === OperationCode.read6 || cdb[0] === OperationCode.write6;
 
 /** 5h/20/00: the drive does not know the command. */
 const unknownCommand = (sense: Sense): boolean => sense.key === SenseKey.illegalRequest && sense.asc === 0x20;

@@ -27,17 +27,8 @@ function words(sense: Sense): string {
   return plain === undefined ? standard : `${plain} (${standard})`;
 }
 
-/** A result that is not welcome, as an error a person understands. */
-export function refusal(device: string, command: string, result: ScsiResult): ScsiError {
-  switch (result.status) {
-    case 'check-condition':
-      return new ScsiError(device, command, result.status, result.sense, words(result.sense));
-    case 'reservation-conflict':
-      return new ScsiError(device, command, result.status, undefined, 'another host has reserved the device');
-    case 'busy':
-    case 'task-set-full':
-      return new ScsiError(device, command, result.status, undefined, 'the device stayed busy');
-    default:
-      return new ScsiError(device, command, result.status, undefined, `ended ${result.status.replaceAll('-', ' ')}`);
-  }
-}
+type CheckCondition = Extract<ScsiResult, { readonly status: 'check-condition' }>;
+
+/** A CHECK CONDITION that is not welcome, as an error a person understands. */
+export const refusal = (device: string, command: string, { status, sense }: CheckCondition): ScsiError =>
+  new ScsiError(device, command, status, sense, words(sense));

@@ -18,6 +18,7 @@ import { crc32c, loadNativeCrc32c } from '../bytes/crc32c.ts';
 import { assert, FormatError } from '../bytes/errors.ts';
 import { systemRandom } from '../bytes/random.ts';
 import { type Bytes, bytes, MiB, type TapeFile, type TapeObject, tapeFile, tapeObject } from '../bytes/units.ts';
+import { FileDigests } from './file-digests.ts';
 import { type Entry, RECORD_BYTES_MAX } from './map-format.ts';
 import type { ReadOutcome, SpaceOutcome, TapeMedium, TapePosition, WriteOutcome } from './medium.ts';
 import { type Extent, formatMap, ObjectMap, PENDING_ENTRIES_MAX } from './object-map.ts';
@@ -90,6 +91,7 @@ export class FileMedium implements TapeMedium {
   readonly #mapStore: BlockStore;
   readonly #map: ObjectMap;
   readonly #bufferBytes: number;
+  readonly #digest: boolean;
   #ring: readonly Uint8Array[] | undefined;
   #writer: WriteBehind | undefined;
   #reader: ReadAhead | undefined;
@@ -99,6 +101,8 @@ export class FileMedium implements TapeMedium {
   #entriesOutCount = 0;
   #entriesError: unknown;
   #failure: unknown;
+  #digests: FileDigests | undefined;
+  #wholeFile: number | undefined; // the tape file that the epoch began at its first object
   #scratch = new Uint8Array(0);
   #object = 0;
   #file = 0;
@@ -111,6 +115,7 @@ export class FileMedium implements TapeMedium {
     this.#mapStore = options.map;
     this.#map = map;
     this.#bufferBytes = options.bufferBytes ?? RING_BUFFER_BYTES;
+    this.#digest = options.digest ?? false;
     this.writable = options.writable;
     this.worm = map.header.worm;
     this.capacity = bytes(map.header.capacity);
@@ -158,6 +163,7 @@ export class FileMedium implements TapeMedium {
     if (count > 0) {
       const writer = await this.#startWriting();
       for (let i = 0; i < count; i++) {
+        this.#endDigest(writer);
         this.#map.append('filemark', 0, 0);
         if (this.#map.pendingCount === PENDING_ENTRIES_MAX) await this.#settle();
       }
@@ -221,16 +227,23 @@ export class FileMedium implements TapeMedium {
   async erase(): Promise<void> {
     this.#mustWrite();
     if (this.worm) throw new FormatError('unsupported', this.#name, 'write-once medium: not erased');
-    await this.#startEpoch();
+    if (!this.#epochOpen || this.#object < this.#map.end.objects) await this.#startEpoch();
+  }
+
+  /** Complete files of this session and the file being written; `undefined` for all others, and without `digest: true`. */
+  async fileDigest(file: TapeFile): Promise<Uint8Array | undefined> {
+    if (this.#ringUse === 'write') this.#writer?.showTap();
+    return this.#digests?.get(file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       if (this.#failure === undefined && this.#epochOpen) await this.flush();
-      await this.#reader?.stop();
     } finally {
+      await this.#reader?.stop();
       await this.#writer?.drain();
       await this.#entriesOut;
+      await this.#digests?.[Symbol.asyncDispose]();
       await this.#data[Symbol.asyncDispose]();
       await this.#mapStore[Symbol.asyncDispose]();
     }
@@ -283,7 +296,7 @@ export class FileMedium implements TapeMedium {
   }
 
   #buffers(): readonly Uint8Array[] {
-    this.#ring ??= makeRing(this.#bufferBytes);
+    this.#ring ??= makeRing(this.#bufferBytes, this.#digest);
     return this.#ring;
   }
 
@@ -353,7 +366,7 @@ export class FileMedium implements TapeMedium {
   /** At a position where writing goes on; everything behind it is dropped. */
   async #startWriting(): Promise<WriteBehind> {
     if (!this.#epochOpen || this.#object < this.#map.end.objects) await this.#startEpoch();
-    this.#writer ??= new WriteBehind(this.#data, this.#buffers());
+    this.#writer ??= this.#newWriter();
     const writer = this.#writer;
     if (this.#ringUse !== 'write') {
       loadNativeCrc32c();
@@ -362,6 +375,23 @@ export class FileMedium implements TapeMedium {
       this.#ringUse = 'write';
     }
     return writer;
+  }
+
+  #newWriter(): WriteBehind {
+    const buffers = this.#buffers();
+    const memory = buffers[0].buffer;
+    if (!(memory instanceof SharedArrayBuffer)) return new WriteBehind(this.#data, buffers);
+    const digests = new FileDigests(memory);
+    this.#digests = digests;
+    digests.begin(this.#wholeFile);
+    return new WriteBehind(this.#data, buffers, (data, release) => digests.update(data, release));
+  }
+
+  #endDigest(writer: WriteBehind): void {
+    if (!this.#digests) return;
+    writer.showTap();
+    this.#digests.end();
+    this.#digests.begin(this.#map.end.files + 1);
   }
 
   async #startEpoch(): Promise<void> {
@@ -382,8 +412,17 @@ export class FileMedium implements TapeMedium {
     });
     this.#ringUse = this.#ringUse === 'write' ? 'none' : this.#ringUse;
     await this.#reader?.stop();
+    await this.#cutDigests(end);
     this.#nextInRow = -1;
     this.#epochOpen = true;
+  }
+
+  /** A file that goes on from its middle has no digest. */
+  async #cutDigests(end: Extent): Promise<void> {
+    const first = end.objects === (await this.#map.firstOfFile(end.files));
+    this.#wholeFile = first ? end.files : undefined;
+    this.#digests?.drop(end.files);
+    this.#digests?.begin(this.#wholeFile);
   }
 
   /** The position follows what was appended; entries whose data is in the store go out in the background. */
@@ -446,6 +485,8 @@ export class FileMedium implements TapeMedium {
   #fail(error: unknown): never {
     this.#failure = error;
     const end = this.#map.durable;
+    this.#digests?.begin(undefined);
+    this.#digests?.drop(end.files);
     if (this.#map.end.objects > end.objects) this.#map.revert(end);
     if (this.#object > end.objects) {
       this.#object = end.objects;
@@ -456,8 +497,9 @@ export class FileMedium implements TapeMedium {
   }
 }
 
-function makeRing(bufferBytes: number): readonly Uint8Array[] {
+function makeRing(bufferBytes: number, shared: boolean): readonly Uint8Array[] {
   const size = RING_BUFFERS * bufferBytes;
-  const whole = bufferBytes >= MiB ? alignedBuffer(size) : new Uint8Array(size);
+  const plain = (): Uint8Array => new Uint8Array(shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size));
+  const whole = bufferBytes >= MiB ? alignedBuffer(size, shared) : plain(); // small ones do not go direct
   return Array.from({ length: RING_BUFFERS }, (_, i) => whole.subarray(i * bufferBytes, (i + 1) * bufferBytes));
 }

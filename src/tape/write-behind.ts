@@ -18,8 +18,8 @@ const WRITES_MAX = 2;
 /** A partial buffer at least this long goes out as an aligned write and a tail, a shorter one as it is. */
 const SPLIT_BYTES_MIN = 128 * KiB;
 
-/** Sees the bytes on their way: the part `from` to `to` of `buffer`; the buffer is reused only after `release`. */
-export type Tap = (buffer: Uint8Array, from: number, to: number, release: () => void) => void;
+/** Sees the bytes on their way, in order, in the ring itself; their buffer is filled again only after `release`. */
+export type Tap = (data: Uint8Array, release: () => void) => void;
 
 interface Job {
   readonly buffer: number;
@@ -93,11 +93,12 @@ export class WriteBehind {
     this.#holds[index]++;
     const from = this.#tapped;
     this.#tapped = this.#fill;
-    this.#tap(this.#buffers[index], from, this.#fill, () => this.#release(index));
+    this.#tap(this.#buffers[index].subarray(from, this.#fill), () => this.#release(index));
   }
 
   /** Everything pushed is in the store (not flushed) when this resolves, or `error` is set. */
   async drain(): Promise<void> {
+    this.showTap();
     this.#submit();
     await this.#until(() => this.#active === 0 && this.#queue.length === 0);
   }

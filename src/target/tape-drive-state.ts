@@ -137,7 +137,7 @@ export class DriveState {
   note(during: string, cause: unknown, alert: number): void {
     this.alerts.add(alert);
     if (this.failures.length >= FAILURES_MAX) this.failures.shift();
-    const failure = { during, cause };
+    const failure = { during, cause: cause instanceof BufferedWriteError ? cause.cause : cause };
     this.failures.push(failure);
     this.#onFailure(failure);
   }
@@ -161,7 +161,7 @@ export class DriveState {
 
   #senseOf(words: string, error: FormatError): Sense {
     if (error instanceof BufferedWriteError) {
-      this.note(words, error.cause, TapeAlert.writeFailure);
+      this.note(words, error, TapeAlert.writeFailure);
       return deferredWriteError();
     }
     this.note(words, error, TapeAlert.hardError);

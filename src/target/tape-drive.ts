@@ -11,6 +11,7 @@ import { type Sense, SenseKey, sense } from '../scsi/common/sense.ts';
 import { VpdPage } from '../scsi/common/vpd.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import { checkCondition, type Execute, good } from '../scsi/execute.ts';
+import { TapeAlert } from '../scsi/stream/log-pages.ts';
 import type { TapeMedium } from '../tape/medium.ts';
 import { InOrder } from './in-order.ts';
 import { type CommandTable, DeviceServer, type LogicalUnit, type UnitAdditions } from './logical-unit.ts';
@@ -123,6 +124,9 @@ export class TapeDriveUnit implements LogicalUnit {
       if (medium === undefined) return undefined;
       try {
         await state.synchronize(medium);
+      } catch (error) {
+        state.note('UNLOAD', error, TapeAlert.writeFailure);
+        throw error;
       } finally {
         state.medium = undefined;
         state.cartridge = undefined;

@@ -87,7 +87,7 @@ export function readEntries(
     const lengths = view.getUint32(at + 4, true);
     const recordBytes = recordLength(lengths & 0xffff, blockSize);
     const nameLength = (lengths >>> 16) & nameLengthMask;
-    if (recordBytes < D.byteLength || recordBytes % 4 !== 0 || at + recordBytes > to) {
+    if (recordBytes < D.byteLength || at + recordBytes > to) {
       return `entry at byte ${at - from} of ${recordBytes} bytes does not fit`;
     }
     if (child !== 0) {

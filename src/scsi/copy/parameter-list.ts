@@ -293,13 +293,16 @@ function decodeSegment(view: DataView, at: number, code: number): Segment {
     case DescriptorType.blockBytesToStream:
     case DescriptorType.streamToBlockBytes: {
       const type = code === DescriptorType.blockBytesToStream ? 'block-bytes-to-stream' : 'stream-to-block-bytes';
-      const f = BytesStreamSegment;
-      const byteCount = f.byteCount.get(view, at);
-      const byteOffset = f.byteOffset.get(view, at);
-      const streamTransferLength = f.streamTransferLength.get(view, at);
+      // A backup's list has thousands of these: no spread here.
       return {
-        ...{ type, cat, source, destination, streamTransferLength },
-        ...{ byteCount, lba: lbaAt(view, at + 16), byteOffset },
+        type,
+        cat,
+        source,
+        destination,
+        streamTransferLength: BytesStreamSegment.streamTransferLength.get(view, at),
+        byteCount: BytesStreamSegment.byteCount.get(view, at),
+        lba: lbaAt(view, at + 16),
+        byteOffset: BytesStreamSegment.byteOffset.get(view, at),
       };
     }
     case DescriptorType.writeFilemarks:

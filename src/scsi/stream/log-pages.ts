@@ -2,9 +2,9 @@
  * Log parameters of a tape drive: TapeAlert (2Eh), Tape Capacity (31h), and Reelmap's own page 3Eh, File Digests. The frame
  * around parameters (SPC-4, 7.3.2) is common to all devices and not here. SSC-4, 8.2.
  *
- * Page 3Eh, in the range SPC-4 leaves to vendors. One parameter per tape file written since the medium was loaded, for
- * which the drive computed a digest and whose filemark or end it has seen. PARAMETER CODE: the low 16 bits of the file
- * number, ascending, so that LOG SENSE's PARAMETER POINTER picks one file. PARAMETER LENGTH 28h. Value, big-endian:
+ * Page 3Eh, in the range SPC-4 leaves to vendors. One parameter per tape file written since the medium was loaded, if the
+ * drive still has its digest; of the file being written, over its records so far. PARAMETER CODE: the low 16 bits of the
+ * file number, ascending, so that LOG SENSE's PARAMETER POINTER picks one file. PARAMETER LENGTH 28h. Value, big-endian:
  *
  *     byte 0   8   logical file identifier: filemarks before the file's first record
  *     byte 8  32   SHA-256 of the data of the file's records in their order, padding included

@@ -3,9 +3,9 @@
  *
  * Held as a view of the slab they lie in as long as what comes next lies right behind them; copied together otherwise.
  */
+
 import { assert } from '../../bytes/errors.ts';
 import type { Bytes } from '../../bytes/units.ts';
-import { alignedBuffer } from '../../storage/aligned.ts';
 import type { Sink } from './sinks.ts';
 import type { Slab } from './slab.ts';
 
@@ -135,7 +135,7 @@ export class DestinationQueue {
   }
 
   #owned(): Uint8Array {
-    this.#own ??= alignedBuffer(Math.max(1, this.#capacity));
+    this.#own ??= new Uint8Array(this.#capacity);
     return this.#own;
   }
 }

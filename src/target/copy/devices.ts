@@ -234,8 +234,14 @@ function writtenDespite(device: StreamDevice, length: Bytes, sense: NonNullable<
   return Math.max(0, length - Math.max(0, told) * unit);
 }
 
-/** READ(6) of one transfer; a short record gives fewer bytes. @throws CopyAborted for anything but data */
-export async function readStream(device: StreamDevice, into: Uint8Array): Promise<Bytes> {
+/** What a read from tape came to: bytes of data, and behind them what ended the copy. */
+export interface StreamRead {
+  readonly length: Bytes;
+  readonly trouble: CopyAborted | undefined;
+}
+
+/** READ(6) of one transfer, SILI=0. A short record gives fewer bytes. */
+export async function readStream(device: StreamDevice, into: Uint8Array): Promise<StreamRead> {
   const cdb = ReadWrite6.encode({
     operationCode: OperationCode.read6,
     fixed: device.fixedBlockLength > 0,
@@ -247,14 +253,23 @@ export async function readStream(device: StreamDevice, into: Uint8Array): Promis
   const { dataIn } = sent;
   if (dataIn.length > 0 && (dataIn.buffer !== into.buffer || dataIn.byteOffset !== into.byteOffset)) into.set(dataIn);
   if (sent.kind === 'good') {
-    if (dataIn.length < into.length) throw dataUnderrun(device.id);
-    return bytes(dataIn.length);
+    const trouble = dataIn.length < into.length ? dataUnderrun(device.id) : undefined;
+    return { length: trouble === undefined ? dataIn.length : 0, trouble };
   }
   const { sense } = sent.trouble;
-  const short =
-    sense?.key === SenseKey.noSense && sense.incorrectLength && !sense.filemark && (sense.information ?? -1) > 0;
-  if (!short || device.fixedBlockLength > 0) throw deviceFailure('source', device.id, sent.trouble);
-  return bytes(Math.min(dataIn.length, into.length - (sense.information ?? 0)));
+  if (sense?.key === SenseKey.recoveredError && dataIn.length === into.length && !sense.endOfMedium)
+    return { length: dataIn.length, trouble: undefined };
+  const length = Math.min(dataIn.length, sense === undefined ? 0 : readDespite(device, into.length, sense));
+  const short = device.fixedBlockLength === 0 && length > 0;
+  return { length, trouble: short ? undefined : deviceFailure('source', device.id, sent.trouble) };
+}
+
+/** Bytes of whole records that a READ with CHECK CONDITION gave: INFORMATION counts what it did not. SSC-4, 6.4. */
+function readDespite(device: StreamDevice, length: Bytes, sense: NonNullable<DeviceTrouble['sense']>): Bytes {
+  const left = sense.information;
+  if (left === undefined || left < 0 || sense.deferred) return 0;
+  if (device.fixedBlockLength > 0) return Math.max(0, length - left * device.fixedBlockLength);
+  return sense.key === SenseKey.noSense && sense.incorrectLength && !sense.filemark ? Math.max(0, length - left) : 0;
 }
 
 /** WRITE FILEMARKS(6). @throws CopyAborted, with key 0 and EOM too: they are written then */

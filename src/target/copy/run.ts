@@ -7,7 +7,7 @@
  * - The fault of the earliest segment is the one reported, whatever is still being written behind.
  */
 import { assert } from '../../bytes/errors.ts';
-import type { Bytes } from '../../bytes/units.ts';
+import { alignUp, type Bytes } from '../../bytes/units.ts';
 import type { Sense } from '../../scsi/common/sense.ts';
 import type { ReceivedCopyList } from '../../scsi/copy/parameter-list.ts';
 import { abortSense, CopyAborted, cscdPointer, inexactSegment, segmentPointer } from './aborted.ts';
@@ -150,10 +150,21 @@ export class CopyRun {
   async #move(index: number, segment: DataSegment, ends: Ends): Promise<void> {
     const { geometry } = ends;
     const flow = segmentFlow(segment, geometry, this.#residues());
-    this.#startProgress(index, flow.written + paddingOf(segment, geometry, flow), residueUnit(ends.destination));
+    this.#startProgress(index, dueBytes(segment, ends, flow), residueUnit(ends.destination));
     this.#checkRanges(segment, ends, flow);
     if (ends.source?.kind === 'block' && flow.read > 0 && index >= this.#planEnd) await this.#plan(index);
     const sink = await this.#sink(segment, ends);
+    try {
+      await this.#fillSink(segment, ends, flow, sink);
+    } catch (error) {
+      if (error instanceof CopyAborted) await sink.end(); // what the source gave before it failed
+      throw error;
+    }
+    await this.#finish(segment, geometry, flow, sink);
+  }
+
+  async #fillSink(segment: DataSegment, ends: Ends, flow: SegmentFlow, sink: Sink): Promise<void> {
+    const { geometry } = ends;
     let room = flow.written;
     const deliver = async (bytes: Uint8Array, slab: Slab | undefined): Promise<void> => {
       room -= await this.#queue.push({ bytes, slab }, sink, geometry.write, room);
@@ -167,7 +178,6 @@ export class CopyRun {
       if (source?.kind === 'stream') await this.#readStream(source, segment, flow.read, consume);
       else await this.#readBlocks(flow, consume);
     }
-    await this.#finish(segment, geometry, flow, sink);
   }
 
   async #finish(segment: DataSegment, geometry: Geometry, flow: SegmentFlow, sink: Sink): Promise<void> {
@@ -217,8 +227,8 @@ export class CopyRun {
       const slab = await this.#roomFor(transfer);
       const start = slab.filled;
       const got = await readStream(source, slab.memory.subarray(start, start + transfer));
-      slab.filled += got;
-      const end = start + Math.min(got, left);
+      slab.filled += got.length;
+      const end = start + Math.min(got.length, left);
       left -= end - start;
       slab.retain();
       if (end < slab.filled) {
@@ -226,6 +236,7 @@ export class CopyRun {
         this.#setSource({ slab, start: end, end: slab.filled });
       }
       await consume(slab.memory.subarray(start, end), slab);
+      if (got.trouble !== undefined) throw got.trouble;
     }
   }
 
@@ -295,23 +306,24 @@ export class CopyRun {
   }
 
   /** What a segment will read and leave; `undefined`: it reads a stream, or will fail, which is told when its turn comes. */
-  #foresee(segment: DataSegment, residues: Residues): { read?: PlannedRead; next: Residues | undefined } | undefined {
+  #foresee(
+    segment: DataSegment,
+    residues: Residues,
+  ): { readonly read: PlannedRead | undefined; readonly next: Residues | undefined } | undefined {
     try {
-      const { source, ...ends } = this.#ends(segment);
+      const ends = this.#ends(segment);
+      const { source, geometry } = ends;
       if (source?.kind === 'stream') return undefined;
-      const { geometry } = ends;
       const flow = segmentFlow(segment, geometry, residues);
-      this.#checkRanges(segment, { source, ...ends }, flow);
-      const read =
-        source !== undefined && flow.read > 0
-          ? { read: plannedRead(segment, source, geometry, flow, residues.destination) }
-          : {};
+      this.#checkRanges(segment, ends, flow);
+      const reads = source !== undefined && flow.read > 0;
+      const read = reads ? plannedRead(segment, source, geometry, flow, residues.destination) : undefined;
       const left = { source: flow.sourceLeft, destination: flow.destinationLeft };
       const end = segmentEnd(segment, geometry, left, flow.exact);
-      if (end.kind === 'inexact' || this.#entangled) return { ...read, next: undefined };
-      if (end.kind === 'keep') return { ...read, next: left };
+      if (end.kind === 'inexact' || this.#entangled) return { read, next: undefined };
+      if (end.kind === 'keep') return { read, next: left };
       const destination = end.destination === 'keep' ? left.destination : 0;
-      return { ...read, next: { source: end.dropSource ? 0 : left.source, destination } };
+      return { read, next: { source: end.dropSource ? 0 : left.source, destination } };
     } catch (error) {
       if (error instanceof CopyAborted) return undefined;
       throw error;
@@ -352,8 +364,8 @@ export class CopyRun {
       return;
     }
     if (ends.source?.kind === 'block' && flow.read > 0) {
-      const { device, offset } = plannedRead(segment, ends.source, ends.geometry, flow, 0);
-      if (offset + flow.read > device.blocks * device.blockLength) throw beyondEnd(segment);
+      const { blockLength, blocks } = ends.source;
+      if (sourceOffset(segment, blockLength) + flow.read > blocks * blockLength) throw beyondEnd(segment);
     }
     if (ends.destination?.kind === 'block' && flow.written > 0) {
       const { blockLength, blocks } = ends.destination;
@@ -374,6 +386,15 @@ export class CopyRun {
     const lba = destinationOffset(segment, destination.blockLength) / destination.blockLength;
     return new BlockSink(destination, lba, this.#behind, progress, max);
   }
+}
+
+/** Bytes that the segment is to write, padding included; of a byte range, the blocks that it touches. */
+function dueBytes(segment: DataSegment, ends: Ends, flow: SegmentFlow): Bytes {
+  if (segment.type === 'stream-to-block-bytes' && ends.destination?.kind === 'block' && flow.written > 0) {
+    const { blockLength } = ends.destination;
+    return alignUp((segment.byteOffset % blockLength) + flow.written, blockLength);
+  }
+  return flow.written + paddingOf(segment, ends.geometry, flow);
 }
 
 type Consume = (bytes: Uint8Array, slab: Slab | undefined) => Promise<void>;
@@ -438,6 +459,14 @@ function destinationOffset(segment: DataSegment, blockLength: Bytes): Bytes {
   return segment.type === 'stream-to-block' ? segment.lba * blockLength : 0;
 }
 
+/** Where a block source is read. */
+function sourceOffset(segment: DataSegment, blockLength: Bytes): Bytes {
+  if (segment.type === 'block-bytes-to-stream') return segment.lba * blockLength + segment.byteOffset;
+  if (segment.type === 'block-to-block') return segment.sourceLba * blockLength;
+  return segment.type === 'block-to-stream' ? segment.lba * blockLength : 0;
+}
+
+// One object per segment and no spread: with extents of 4 KiB these are most of the work (bench/target/copy-manager).
 function plannedRead(
   segment: DataSegment,
   device: BlockDevice,
@@ -445,12 +474,14 @@ function plannedRead(
   flow: SegmentFlow,
   destinationResidue: Bytes,
 ): PlannedRead {
-  const common = { device, write: geometry.write, queued: destinationResidue + flow.inline + flow.fromResidue };
   const { blockLength } = device;
-  if (segment.type === 'block-bytes-to-stream')
-    return { ...common, offset: segment.lba * blockLength + segment.byteOffset, length: flow.read };
-  const lba = segment.type === 'block-to-block' ? segment.sourceLba : 'lba' in segment ? segment.lba : 0;
-  return { ...common, offset: lba * blockLength, length: Math.ceil(flow.read / blockLength) * blockLength };
+  return {
+    device,
+    offset: sourceOffset(segment, blockLength),
+    length: segment.type === 'block-bytes-to-stream' ? flow.read : alignUp(flow.read, blockLength),
+    write: geometry.write,
+    queued: destinationResidue + flow.inline + flow.fromResidue,
+  };
 }
 
 function inlineBytes(list: ReceivedCopyList, segment: Extract<DataSegment, { type: 'inline-to-stream' }>): Uint8Array {

@@ -173,6 +173,8 @@ export class RangeSink implements Sink {
   /** Bytes of the block at `#lba` that are known so far. */
   #carry: Uint8Array | undefined;
   #carried: Bytes = 0;
+  /** Bytes of it that were there before. */
+  #kept: Bytes = 0;
   #lba: Lba;
 
   private constructor(device: BlockDevice, lba: Lba, behind: WriteBehind, progress: Progress, writeBytesMax: Bytes) {
@@ -195,6 +197,7 @@ export class RangeSink implements Sink {
     if (inBlock > 0 && progress.due > 0) {
       sink.#carry = await sink.#block();
       sink.#carried = inBlock;
+      sink.#kept = inBlock;
     }
     return sink;
   }
@@ -217,7 +220,7 @@ export class RangeSink implements Sink {
   }
 
   async end(): Promise<void> {
-    if (this.#carried > 0) {
+    if (this.#carried > this.#kept) {
       await this.#blocks.end();
       const block = await this.#block();
       block.set((this.#carry ?? block).subarray(0, this.#carried));
@@ -245,6 +248,7 @@ export class RangeSink implements Sink {
     const block = this.#carry;
     this.#carry = undefined;
     this.#carried = 0;
+    this.#kept = 0;
     this.#lba++;
     if (block !== undefined) await this.#blocks.write(block, undefined);
   }

@@ -6,9 +6,10 @@
  *   whole in it goes out as it is.
  * - A slab is free again when it is closed (nothing more will be filled in) and every holder has let go.
  */
+
+import { alignedBuffer } from '../../bytes/aligned.ts';
 import { assert } from '../../bytes/errors.ts';
 import type { Bytes } from '../../bytes/units.ts';
-import { alignedBuffer } from '../../storage/aligned.ts';
 
 /** Bytes of a slab; whoever keeps them past the call retains the slab. */
 export interface Chunk {
