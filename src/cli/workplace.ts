@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
 import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
+import { bytesOf } from '../bytes/layout.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
@@ -29,6 +30,7 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import { formatBytes } from './progress.ts';
+import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
 export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4];
@@ -71,13 +73,10 @@ export interface Workplace extends AsyncDisposable {
   requireSpace(needed: Bytes): Promise<void>;
 }
 
-export const libraryFolder = (home: string): string => join(home, 'library');
-export const indexFolder = (home: string): string => join(home, 'index');
-
 /** Makes the state directory. @throws UserError when it cannot be written */
 export function makeHome(home: string): void {
   try {
-    mkdirSync(join(home, 'tmp'), { recursive: true, mode: 0o700 });
+    mkdirSync(temporaryFolder(home), { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new UserError(
       home,
@@ -107,7 +106,11 @@ export interface StoreOptions {
 /** The index store of a state directory, or the process that holds it. */
 export async function openIndexStore(home: string, options: StoreOptions): Promise<KvStore> {
   const { openStore } = await import('../tape-index/level-store.ts');
-  return openStore(indexFolder(home), { create: options.create ?? false, command: options.command });
+  return openStore(indexFolder(home), {
+    create: options.create ?? false,
+    command: options.command,
+    replaceDamaged: options.rebuild ?? false,
+  });
 }
 
 /** How often a busy drive is asked for again with --wait. */
@@ -124,44 +127,79 @@ async function reserve(library: VirtualLibrary, options: WorkplaceOptions): Prom
   }
 }
 
-/** Opens everything; what was opened is closed again when something fails. */
-export async function openWorkplace(home: string, options: WorkplaceOptions): Promise<Workplace> {
-  const library = await openHomeLibrary(home, options.digest);
-  const closers: (() => unknown)[] = [];
-  const close = async (): Promise<void> => {
+/** Drive, changer and mover, without the index. */
+export interface MoverPlace extends AsyncDisposable {
+  readonly library: VirtualLibrary;
+  readonly station: TapeStation;
+  readonly mover: CopyManager;
+  readonly disks: readonly ServedDisk[];
+}
+
+/** What was opened, closed last to first. */
+class Closers {
+  readonly #all: (() => unknown)[] = [];
+
+  add(closer: () => unknown): void {
+    this.#all.push(closer);
+  }
+
+  /** Closes everything, whatever fails on the way; then throws the first failure. */
+  async close(): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
-    while (closers.length > 0) {
+    for (let closer = this.#all.pop(); closer !== undefined; closer = this.#all.pop()) {
       try {
-        await closers.pop()?.();
+        await closer();
       } catch (error) {
         failure ??= { error };
       }
     }
     if (failure !== undefined) throw failure.error;
-  };
+  }
+}
+
+async function closedOnFailure<T>(closers: Closers, open: () => Promise<T>): Promise<T> {
   try {
+    return await open();
+  } catch (error) {
+    await closers.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Reserves a drive and makes the mover over it and the disks. */
+export async function openMoverPlace(home: string, options: WorkplaceOptions): Promise<MoverPlace> {
+  const library = await openHomeLibrary(home, options.digest);
+  const closers = new Closers();
+  return closedOnFailure(closers, async () => {
     const drive = await reserve(library, options);
-    closers.push(() => drive[Symbol.dispose]());
-    const store = await openIndexStore(home, {
-      command: options.command,
-      create: true,
-      rebuild: options.rebuild ?? false,
-    });
-    closers.push(() => store[Symbol.asyncDispose]());
+    closers.add(() => drive[Symbol.dispose]());
     const mover = await embeddedMover(library, drive, options, closers);
+    return { library, ...mover, [Symbol.asyncDispose]: () => closers.close() };
+  });
+}
+
+/** Drive, mover and index. The drive is asked for first: who waits for it does not hold the index. */
+export async function openWorkplace(home: string, options: WorkplaceOptions): Promise<Workplace> {
+  const closers = new Closers();
+  const place = await openMoverPlace(home, options);
+  closers.add(() => place[Symbol.asyncDispose]());
+  return closedOnFailure(closers, async () => {
+    const { command, rebuild = false } = options;
+    const store = await openIndexStore(home, { command, create: true, rebuild });
+    closers.add(() => store[Symbol.asyncDispose]());
+    const { library, station, mover, disks } = place;
     return {
       home,
       store,
       library,
-      ...mover,
-      temporaryPath: (name) => join(home, 'tmp', `${process.pid}-${name}`),
+      station,
+      mover,
+      disks,
+      temporaryPath: (name) => join(temporaryFolder(home), `${process.pid}-${name}`),
       requireSpace: async (needed) => requireSpace(library, needed),
-      [Symbol.asyncDispose]: close,
+      [Symbol.asyncDispose]: () => closers.close(),
     };
-  } catch (error) {
-    await close().catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 /** The client's initiator port at the embedded mover. */
@@ -171,13 +209,13 @@ async function embeddedMover(
   library: VirtualLibrary,
   reserved: ReservedDrive,
   options: WorkplaceOptions,
-  closers: (() => unknown)[],
+  closers: Closers,
 ): Promise<Pick<Workplace, 'station' | 'mover' | 'disks'>> {
   const failures: unknown[] = [];
   const devices = await openVirtualDevices(reserved.view, {
     onFailure: (_drive, failure) => failures.push(failure.cause),
   });
-  closers.push(() => devices[Symbol.asyncDispose]());
+  closers.add(() => devices[Symbol.asyncDispose]());
   const router = new Router({ serialNumber: `${library.id}-${process.pid}` });
   const unit = devices.drive(reserved.address);
   if (unit === undefined) throw new FormatError('io', 'tape library', `no drive at element ${reserved.address}`);
@@ -199,7 +237,7 @@ async function serveDisk(router: Router, disk: DiskToServe, serialNumber: string
     blockLength: device.blockLength,
     device,
     read: async (offset, into) => {
-      await device.read(offset, into);
+      into.set(bytesOf(await device.readAt(offset, into.length)));
     },
   };
 }
