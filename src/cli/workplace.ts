@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
 import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
+import { bytesOf } from '../bytes/layout.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
@@ -107,7 +108,11 @@ export interface StoreOptions {
 /** The index store of a state directory, or the process that holds it. */
 export async function openIndexStore(home: string, options: StoreOptions): Promise<KvStore> {
   const { openStore } = await import('../tape-index/level-store.ts');
-  return openStore(indexFolder(home), { create: options.create ?? false, command: options.command });
+  return openStore(indexFolder(home), {
+    create: options.create ?? false,
+    command: options.command,
+    replaceDamaged: options.rebuild ?? false,
+  });
 }
 
 /** How often a busy drive is asked for again with --wait. */
@@ -199,7 +204,7 @@ async function serveDisk(router: Router, disk: DiskToServe, serialNumber: string
     blockLength: device.blockLength,
     device,
     read: async (offset, into) => {
-      await device.read(offset, into);
+      into.set(bytesOf(await device.readAt(offset, into.length)));
     },
   };
 }
