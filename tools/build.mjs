@@ -1,6 +1,6 @@
 // Builds dist/: one bundle per program, shared code in chunks, packages left in node_modules.
 // A bundle is a start-up measure: one file to read from a cold disk instead of a hundred.
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
@@ -25,9 +25,9 @@ await build({
   platform: 'node',
   target: 'node20.19',
   packages: 'external',
+  define: { REELMAP_VERSION: JSON.stringify(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version) },
   sourcemap: 'linked',
   chunkNames: 'chunks/[name]-[hash]',
   logLevel: 'warning',
 });
 if (existsSync(join(out, 'main.js'))) chmodSync(join(out, 'main.js'), 0o755);
-void copyFileSync;

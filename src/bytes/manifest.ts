@@ -63,7 +63,7 @@ export interface FilesystemRecord {
   readonly volumeOffset: number;
   readonly byteLength: number;
   readonly rootInode: number;
-  /** `reason` is set when the filesystem is stored but not indexed file by file. */
+  /** It has rows in the index. `reason` is set when they are one item, the volume, and not its files; and why. */
   readonly indexed: boolean;
   readonly reason: string | null;
   readonly notes: readonly string[];

@@ -55,6 +55,8 @@ export interface LabelRequest {
   readonly recordSize: Bytes;
   readonly pool: string;
   readonly program: string;
+  /** Its id, if that was promised already; else a new one. */
+  readonly cartridge?: string;
 }
 
 /** Writes the label at the beginning of the cartridge, synchronously; whatever was on it is gone. Answers it and the object behind it. */
@@ -67,7 +69,7 @@ export async function labelCartridge(
 ): Promise<{ readonly label: Label; readonly labelEnd: TapeObject }> {
   const label: Label = {
     format: FORMAT_VERSION,
-    cartridge: toHex(random(16)),
+    cartridge: request.cartridge ?? toHex(random(16)),
     barcode: request.barcode,
     createdAt: new Date(clock()).toISOString(),
     program: request.program,

@@ -5,7 +5,7 @@
  *     manifest.json   chunks.tsv   extents-000000.bin ...   pages-000000.bin ...   files-000000.tsv.gz ...
  */
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { gunzip } from 'node:zlib';
 import { crc32c } from '../../bytes/crc32c.ts';
 import { check, FormatError } from '../../bytes/errors.ts';
 import { layout, u32be, viewOf } from '../../bytes/layout.ts';
@@ -14,7 +14,6 @@ import { MiB } from '../../bytes/units.ts';
 import { type Member, memberBytes, memberOf, type ReadMember, readArchive } from './members.ts';
 import { textBytes } from './pax.ts';
 import type { NextRecord } from './record-stream.ts';
-import { TWIN_PART_BYTES_MAX } from './twin.ts';
 
 export type Row = readonly [key: Uint8Array, value: Uint8Array];
 /** Rows in key order, in batches: what a store's `scan` gives. */
@@ -26,7 +25,7 @@ export interface IndexFileContent {
   readonly pages: Rows;
   /** The chunks' extent maps. */
   readonly extents: Rows;
-  /** The text twin: whole lines, each text of at most TWIN_PART_BYTES_MAX bytes becomes a part (`TwinWriter.take`). */
+  /** The text twin in gzip parts as the index writer makes them (`TextSink`), each at most ROWS_PART_BYTES; lines may go on in the next. */
   readonly files: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
@@ -35,7 +34,7 @@ export type IndexFilePart =
   | { readonly kind: 'manifest'; readonly manifest: Manifest }
   /** Views of one part; copy what is kept. */
   | { readonly kind: 'pages' | 'extents'; readonly rows: readonly Row[] }
-  /** Lines of the text twin, decompressed. */
+  /** A part of the text twin, decompressed; its last line may go on in the next part. */
   | { readonly kind: 'files'; readonly text: Uint8Array }
   /** `chunks.tsv`, the same as the manifest's chunks. */
   | { readonly kind: 'chunks'; readonly text: Uint8Array }
@@ -51,8 +50,10 @@ export const ROWS_PART_BYTES = 8 * MiB;
 export const ROW_BYTES_MAX = 64 * MiB;
 const MANIFEST_BYTES_MAX = 256 * MiB;
 
+/** Most bytes of one part of the text twin, decompressed. */
+export const TWIN_PART_BYTES_MAX = 16 * MiB;
+
 const PREFIX = 'reelmap/sets/';
-const gzipAsync = promisify(gzip);
 const gunzipAsync = promisify<Uint8Array, { maxOutputLength: number }, Uint8Array>(gunzip);
 
 /** The set whose index file begins with a member of this name. */
@@ -74,9 +75,8 @@ export async function* indexFileMembers(content: IndexFileContent): AsyncGenerat
     }
   }
   let part = 0;
-  for await (const text of content.files) {
-    if (text.length > TWIN_PART_BYTES_MAX) throw new RangeError(`a part of ${text.length} bytes of the text twin`);
-    const packed = await gzipAsync(text, { level: 1 });
+  for await (const packed of content.files) {
+    if (packed.length > ROWS_PART_BYTES) throw new RangeError(`a part of ${packed.length} bytes of the text twin`);
     yield memberOf(`${folder}files-${sixDigits(part++)}.tsv.gz`, packed, mtime);
   }
 }

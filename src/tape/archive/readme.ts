@@ -1,4 +1,4 @@
-/** README.txt of a cartridge's label: how to read the tape with tools that every system has. Every command in it is run by the tests. */
+/** README.txt of a cartridge's label: how to read the tape with tools that every system has. The tests run its tar and dd commands on files. */
 import type { Label } from './label.ts';
 
 /** The text for one cartridge; plain ASCII, at most 78 columns. */
@@ -13,8 +13,8 @@ Labelled  ${label.createdAt} by ${label.program}
 Records   ${recordSize} bytes (tar -b ${b})
 
 This tape was written by Reelmap, but nothing on it needs Reelmap to be read.
-It is a row of tape files with a filemark after each. Every tape file is a POSIX pax
-archive with records of ${recordSize} bytes. There are four kinds:
+It is a row of tape files with a filemark after each. Every tape file is a
+POSIX pax archive with records of ${recordSize} bytes. There are four kinds:
 
   label    tape file 0: this text, FORMAT.md (the format in full), restore.py
   chunk    one address range of a backed-up volume (disk), as one sparse file
@@ -36,9 +36,10 @@ Let the drive take records of any size first:
   python3 reelmap/restore.py /dev/nst0 file /etc/hosts /tmp/hosts
   python3 reelmap/restore.py /dev/nst0 volume /tmp/volume.img
 
-It asks for further cartridges when a set is spread over several. A drive
-whose tape files were copied to a folder (section 4) does as well: give the
-folder in place of /dev/nst0. Several are given with -i: -i FOLDER1 -i FOLDER2.
+It asks for further cartridges when a set is spread over several. A folder of
+tape files (section 4) does in place of /dev/nst0; more of them are given so:
+
+  python3 restore.py FOLDER1 --also FOLDER2 list
 
 
 2. What is on the tape

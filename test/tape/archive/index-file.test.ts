@@ -16,10 +16,10 @@ import {
   readIndexFile,
 } from '../../../src/tape/archive/index-file.ts';
 import { archiveRecords, type Member } from '../../../src/tape/archive/members.ts';
-import { TwinWriter } from '../../../src/tape/archive/twin.ts';
 import { describeWithTools, tempFolder } from '../../support/tools.ts';
 import { CARTRIDGE, DIGEST, manifestOf } from './support/sets.ts';
 import { collect, recordsOf, SET } from './support/tape-files.ts';
+import { twinParts, twinText } from './support/twin.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -32,22 +32,11 @@ async function partsOf(archive: Uint8Array, recordSize = 4096): Promise<IndexFil
 const rowsOfKind = (parts: IndexFilePart[], kind: 'pages' | 'extents'): Row[] =>
   parts.flatMap((part) => (part.kind === kind && 'rows' in part ? [...part.rows] : []));
 
-function twin(): Uint8Array {
-  const writer = new TwinWriter();
-  writer.start(bytesOf('/etc/motd'), 0o100644, 286, 1000, 1001, 1_700_000_000, 5, 0, 1312);
-  writer.stored(0, 200, 1_048_576);
-  writer.zero(200, 50);
-  writer.stored(250, 30, 4096, true);
-  writer.literal(280, bytesOf('inline'));
-  writer.end();
-  writer.start(Buffer.from('/a\tb\nc\\d \xff', 'latin1'), 0o120777, 4, 0, 0, -1, 0, 2, 13);
-  writer.literal(0, bytesOf('motd'));
-  writer.end();
-  writer.start(bytesOf('/dev/sda'), 0o060660, 0, 0, 6, 0, 0, 0, 14);
-  writer.device(8, 0);
-  writer.end();
-  return writer.take();
-}
+const twin = (): Buffer =>
+  twinText([
+    { path: '/etc/motd', type: 'f', size: 286, extents: 's1048576+200@0,z+50@200,e4096+30@250,laW5saW5l@280' },
+    { path: '/a\\tb\\nc\\\\d \xff', type: 'l', size: 4, extents: 'lbW90ZA==@0' },
+  ]);
 
 const rows: Row[] = [
   [bytesOf('a'), bytesOf('value of a')],
@@ -57,19 +46,25 @@ const content = (): Parameters<typeof indexFileMembers>[0] => ({
   manifest: manifestOf(),
   pages: [rows],
   extents: [[rows[0]]],
-  files: [twin()],
+  files: twinParts(twin()),
 });
 
 describe('the index file', () => {
   it('gives back manifest, rows and text', async () => {
     const parts = await partsOf(await collect(archiveRecords(indexFileMembers(content()), 4096)));
-    expect(parts.map(({ kind }) => kind)).toEqual(['manifest', 'chunks', 'extents', 'pages', 'files']);
+    expect([...new Set(parts.map(({ kind }) => kind))]).toEqual(['manifest', 'chunks', 'extents', 'pages', 'files']);
     expect(parts[0]).toEqual({ kind: 'manifest', manifest: manifestOf() });
     expect(rowsOfKind(parts, 'pages').map(([key, value]) => [...key, ...value])).toEqual(
       rows.map(([key, value]) => [...key, ...value]),
     );
-    const files = parts[4];
-    expect(files.kind === 'files' && Buffer.from(files.text).equals(Buffer.from(twin()))).toBe(true);
+    const texts = parts.flatMap((part) => (part.kind === 'files' ? [part.text] : []));
+    expect(texts.length).toBeGreaterThan(1);
+    expect(Buffer.concat(texts).equals(twin())).toBe(true);
+  });
+
+  it('refuses a part of text that is too large for it', async () => {
+    const files = [new Uint8Array(ROWS_PART_BYTES + 1)];
+    await expect(collect(archiveRecords(indexFileMembers({ ...content(), files }), 512))).rejects.toThrow(RangeError);
   });
 
   it('keeps parts of rows to 8 MiB, but for one longer row', async () => {
@@ -170,18 +165,6 @@ describe('the index file', () => {
   });
 });
 
-describe('the text twin', () => {
-  it('has one line for each name, control characters escaped, other bytes as they are', () => {
-    const lines = Buffer.from(twin()).toString('latin1').split('\n');
-    expect(lines[1]).toBe(
-      '/etc/motd\tf\t286\t0644\t1000\t1001\t1700000000.000000005\t0\t1312\t0+200@1048576 200+50- 250+30!4096 280+6=aW5saW5l',
-    );
-    expect(lines[2]).toBe('/a\\011b\\012c\\134d \xff\tl\t4\t0777\t0\t0\t-1.000000000\t2\t13\t0+4=bW90ZA==');
-    expect(lines[3]).toBe('/dev/sda\tb\t0\t0660\t0\t6\t0.000000000\t0\t14\t8:0');
-    expect(lines.length).toBe(5);
-  });
-});
-
 describe('the manifest', () => {
   it('survives the round trip', () => {
     expect(parseManifest(encodeManifest(manifestOf()), 'test')).toEqual(manifestOf());
@@ -242,6 +225,6 @@ describeWithTools(['tar', 'zcat', 'sha256sum'], 'the index file in the hands of 
     const said = execFileSync('sh', ['-c', `tar -b 8 -xf "$0" -C "$1" 2>&1`, archive, folder]).toString();
     expect(said).toBe('');
     const text = execFileSync('sh', ['-c', `zcat "$0"/reelmap/sets/*/files-*.tsv.gz`, folder]);
-    expect(text.equals(Buffer.from(twin()))).toBe(true);
+    expect(text.equals(twin())).toBe(true);
   });
 });

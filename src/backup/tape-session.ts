@@ -1,0 +1,306 @@
+/**
+ * A backup's hold on its cartridges: which one is in the drive, where the next tape file begins, what closes a full one.
+ *
+ * Invariants
+ * - `object` is where the next tape file begins, and the drive stands there between tape files.
+ * - Nothing before `object` is overwritten, and on WORM nothing at all.
+ * - A cartridge's record in the store never names an object behind its last synchronous mark.
+ */
+import { FormatError } from '../bytes/errors.ts';
+import { FORMAT_VERSION } from '../bytes/manifest.ts';
+import { toHex } from '../bytes/random.ts';
+import type { Bytes, TapeObject } from '../bytes/units.ts';
+import type { TapeWrite } from '../initiator/tape-drive.ts';
+import { type CartridgeContent, labelCartridge, readCartridge } from '../library/label-cartridge.ts';
+import { type CartridgeFile, endOfCartridgeMembers } from '../tape/archive/end-of-cartridge.ts';
+import { archiveRecords, type Member } from '../tape/archive/members.ts';
+import { type CartridgeRecord, listCartridges, putCartridge } from '../tape-index/sets.ts';
+import type { BackupEnvironment } from './environment.ts';
+
+export interface SessionOptions {
+  readonly recordSize: Bytes;
+  /** Only these cartridges, in this order; empty: any in the library. */
+  readonly barcodes: readonly string[];
+  readonly pool: string;
+}
+
+/** Why a cartridge was passed over. */
+interface Refusal {
+  readonly barcode: string;
+  readonly reason: string;
+}
+
+export class TapeSession {
+  readonly #env: BackupEnvironment;
+  readonly #options: SessionOptions;
+  #record: CartridgeRecord | undefined;
+  #object: TapeObject = 0;
+  #worm = false;
+  /** Id promised to a cartridge that is to be labelled next, in the end file of the one before. */
+  #promised: { readonly id: string; readonly barcode: string } | null = null;
+
+  constructor(env: BackupEnvironment, options: SessionOptions) {
+    this.#env = env;
+    this.#options = options;
+  }
+
+  /** The cartridge in use. */
+  get cartridge(): CartridgeRecord {
+    if (this.#record === undefined) throw new Error('no cartridge is open');
+    return this.#record;
+  }
+  get isOpen(): boolean {
+    return this.#record !== undefined;
+  }
+  get object(): TapeObject {
+    return this.#object;
+  }
+  /** Nothing on it but its label: a chunk that does not fit here fits nowhere. */
+  get isEmpty(): boolean {
+    return this.#record !== undefined && this.#object === this.#record.labelEnd;
+  }
+
+  /** Loads a cartridge that can be written, labelling a blank one. Stands at its append position. */
+  async openNext(): Promise<void> {
+    for (;;) {
+      const refused = await this.#tryAll();
+      if (refused === undefined) return;
+      const reasons = refused.map(({ barcode, reason }) => `${barcode}: ${reason}`).join('; ');
+      const message = `no cartridge left to write to (${reasons || 'the library is empty'}); add a blank one and run the same command again`;
+      if (!(await this.#env.waitForCartridge(message))) throw new FormatError('io', 'tape library', message);
+    }
+  }
+
+  /** Loads the cartridge that a run was writing, unless it was closed since. @throws FormatError when it is not to be had */
+  async reopenIfAppendable(id: string): Promise<void> {
+    const record = (await listCartridges(this.#env.store)).find((one) => one.id === id);
+    if (record === undefined)
+      throw new FormatError(
+        'io',
+        `cartridge ${id.slice(0, 12)}`,
+        'not known to the index; run `reelmap index rebuild`',
+      );
+    if (record.state !== 'append') return;
+    const refusal = await this.#open(record.barcode);
+    if (refusal !== undefined) throw new FormatError('io', `cartridge ${record.barcode}`, refusal);
+  }
+
+  async #tryAll(): Promise<readonly Refusal[] | undefined> {
+    const refused: Refusal[] = [];
+    for (const barcode of await this.#candidates()) {
+      const reason = await this.#open(barcode);
+      if (reason === undefined) return undefined;
+      refused.push({ barcode, reason });
+    }
+    return refused;
+  }
+
+  /** Barcodes worth a try: those already being filled first, then those the index does not know. */
+  async #candidates(): Promise<readonly string[]> {
+    const known = new Map((await listCartridges(this.#env.store)).map((record) => [record.barcode, record]));
+    const { barcodes, recordSize } = this.#options;
+    const within = await this.#env.station.barcodes();
+    const wanted = barcodes.length > 0 ? barcodes : within;
+    const usable = wanted.filter((barcode) => {
+      const record = known.get(barcode);
+      return record === undefined || (record.state === 'append' && record.recordSize === recordSize);
+    });
+    const loaded = await this.#env.station.loaded();
+    const rank = (barcode: string): number => (known.has(barcode) ? (barcode === loaded ? 0 : 1) : 2);
+    return [...usable].sort((a, b) => rank(a) - rank(b));
+  }
+
+  /** Loads, checks the label, finds the append position. Answers why not, or nothing. */
+  async #open(barcode: string): Promise<string | undefined> {
+    const { station } = this.#env;
+    await station.load(barcode);
+    const medium = await station.drive.medium();
+    if (medium.writeProtected) return 'write protected';
+    this.#worm = medium.worm;
+    const content = await readCartridge(station.drive, barcode);
+    if (content.kind === 'foreign') return `not ours: ${content.what}`;
+    if (content.kind === 'blank') return this.#label(barcode);
+    return this.#openLabelled(barcode, content);
+  }
+
+  async #label(barcode: string): Promise<undefined> {
+    const { env, options } = { env: this.#env, options: this.#options };
+    const { label, labelEnd } = await labelCartridge(
+      env.station.drive,
+      {
+        barcode,
+        recordSize: options.recordSize,
+        pool: options.pool,
+        program: env.program,
+        ...(this.#promised?.barcode === barcode && { cartridge: this.#promised.id }),
+      },
+      await env.documents(),
+      env.clock,
+      env.random,
+    );
+    this.#record = {
+      id: label.cartridge,
+      barcode,
+      pool: label.pool,
+      recordSize: label.recordSize,
+      state: 'append',
+      labelEnd,
+      endObject: labelEnd,
+      previousIndexObject: null,
+      note: '',
+    };
+    await putCartridge(env.store, this.#record);
+    this.#object = labelEnd;
+    env.report({ kind: 'cartridge', barcode, labelled: true });
+    return undefined;
+  }
+
+  async #openLabelled(
+    barcode: string,
+    content: Extract<CartridgeContent, { kind: 'labelled' }>,
+  ): Promise<string | undefined> {
+    const { label, labelEnd } = content;
+    const { store, station } = this.#env;
+    if (label.barcode !== barcode) return `its label says ${label.barcode}`;
+    if (label.recordSize !== this.#options.recordSize) return `has records of ${label.recordSize} bytes`;
+    const known = (await listCartridges(store)).find((one) => one.id === label.cartridge);
+    if (known === undefined) {
+      await station.drive.locateEndOfData();
+      const { object } = await station.drive.position();
+      if (object !== labelEnd)
+        return 'labelled, holds data, and is not in the index; run `reelmap index rebuild` first';
+    }
+    if (known !== undefined && known.state !== 'append') return `marked ${known.state}`;
+    const record: CartridgeRecord = known ?? {
+      id: label.cartridge,
+      barcode,
+      pool: label.pool,
+      recordSize: label.recordSize,
+      state: 'append',
+      labelEnd,
+      endObject: labelEnd,
+      previousIndexObject: null,
+      note: '',
+    };
+    if (!(await station.drive.locate(record.endObject))) {
+      return `ends before object ${record.endObject}, where the index says data is; was it written elsewhere? run \`reelmap verify\``;
+    }
+    if (known === undefined) await putCartridge(store, record);
+    this.#record = record;
+    this.#object = record.endObject;
+    this.#env.report({ kind: 'cartridge', barcode, labelled: false });
+    return undefined;
+  }
+
+  /** First object behind everything on the cartridge. Leaves the drive there. */
+  async endOfData(): Promise<TapeObject> {
+    await this.#env.station.drive.locateEndOfData();
+    return (await this.#env.station.drive.position()).object;
+  }
+
+  /**
+   * Stands where the next tape file is to begin. On WORM that is the end of data, a fragment closed by a filemark; else
+   * `object`, and what follows it will be overwritten.
+   */
+  async standAtAppend(): Promise<void> {
+    const { drive } = this.#env.station;
+    if (this.#worm) {
+      const end = await this.endOfData();
+      if (end > this.#object) {
+        await drive.writeFilemarks(1, { immediate: true });
+        this.#object = (await drive.position()).object;
+      }
+      return;
+    }
+    const { object } = await drive.position();
+    if (object !== this.#object && !(await drive.locate(this.#object))) {
+      throw new FormatError('corrupt', `cartridge ${this.cartridge.barcode}`, `ends before object ${this.#object}`);
+    }
+  }
+
+  /** The tape file that began at `object` is whole; the next begins at `next`. */
+  advance(next: TapeObject): void {
+    this.#object = next;
+  }
+
+  /** Gives up the tape file that began at `object`: it will be overwritten. */
+  async giveUp(): Promise<void> {
+    await this.standAtAppend();
+  }
+
+  /** Bytes that fit before early warning and in all, as far as the drive says. */
+  async room(): Promise<{ readonly remaining: Bytes | undefined; readonly capacity: Bytes | undefined }> {
+    const attributes = await this.#env.station.drive.attributes();
+    return { remaining: attributes.remainingCapacity, capacity: attributes.maximumCapacity };
+  }
+
+  /**
+   * Writes one archive as a tape file, its filemark synchronous. Early warning does not stop it; the physical end does, and
+   * then the file is given up. Answers whether it is there.
+   */
+  async writeArchive(members: AsyncIterable<Member> | Iterable<Member>): Promise<boolean> {
+    const { drive } = this.#env.station;
+    await this.standAtAppend();
+    for await (const record of archiveRecords(members, this.#options.recordSize)) {
+      if ((await drive.write(record)) === 'end-of-medium') return this.#noRoom();
+    }
+    if ((await drive.writeFilemarks(1, { immediate: false })) === 'end-of-medium') return this.#noRoom();
+    this.#object = (await drive.position()).object;
+    return true;
+  }
+
+  async #noRoom(): Promise<false> {
+    await this.giveUp();
+    return false;
+  }
+
+  /** All buffered data is on the medium when this resolves. */
+  async synchronise(): Promise<TapeWrite> {
+    return this.#env.station.drive.writeFilemarks(0, { immediate: false });
+  }
+
+  /** The record of the cartridge with what is committed on it now. */
+  committedRecord(changes: Partial<CartridgeRecord> = {}): CartridgeRecord {
+    this.#record = { ...this.cartridge, endObject: this.#object, ...changes };
+    return this.#record;
+  }
+
+  /** Closes a full cartridge: its table of contents, and where the set goes on. */
+  async closeFull(files: readonly CartridgeFile[]): Promise<void> {
+    const record = this.cartridge;
+    const object = this.#object;
+    const whole = await this.writeArchive(
+      endOfCartridgeMembers({
+        format: FORMAT_VERSION,
+        cartridge: record.id,
+        barcode: record.barcode,
+        closedAt: new Date(this.#env.clock()).toISOString(),
+        next: await this.#promiseNext(),
+        previousIndexObject: record.previousIndexObject,
+        files,
+      }),
+    );
+    const last = whole ? object : record.previousIndexObject;
+    await putCartridge(this.#env.store, this.committedRecord({ state: 'full', previousIndexObject: last }));
+    this.#record = undefined;
+  }
+
+  /** The cartridge that will probably be next, so that the tape itself says where the set goes on. */
+  async #promiseNext(): Promise<{ readonly id: string; readonly barcode: string } | null> {
+    const barcode = (await this.#candidates()).find((one) => one !== this.cartridge.barcode);
+    if (barcode === undefined) return null;
+    const known = (await listCartridges(this.#env.store)).find((record) => record.barcode === barcode);
+    this.#promised = { id: known?.id ?? toHex(this.#env.random(16)), barcode };
+    return this.#promised;
+  }
+
+  /** Flags a cartridge that could not be written; it ends at its last committed mark. */
+  async closeFailed(words: string): Promise<void> {
+    await putCartridge(this.#env.store, { ...this.cartridge, state: 'error', note: words });
+    this.#env.report({
+      kind: 'note',
+      text: `cartridge ${this.cartridge.barcode}: ${words}; closed at its last committed mark`,
+    });
+    this.#record = undefined;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * A virtual cartridge: a folder with the tape's two files and what is written on its case.
+ *
+ *     <library>/cartridges/<BARCODE>/data             record data, contiguous
+ *                                    map              record boundaries and checksums (tape/map-format.ts)
+ *                                    cartridge.json   case: barcode, switch, chip
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BlockStore } from '../../bytes/block-store.ts';
+import { FormatError } from '../../bytes/errors.ts';
+import { Fields } from '../../bytes/json-fields.ts';
+import { systemRandom, toHex } from '../../bytes/random.ts';
+import type { Bytes } from '../../bytes/units.ts';
+import { replaceFile, syncFolder } from '../../storage/atomic-file.ts';
+import { openFileStore } from '../../storage/file-store.ts';
+import { isHeld, tryLock } from '../../storage/process-lock.ts';
+import { formatMedium, openMedium } from '../../tape/file-medium.ts';
+import type { TapeMedium } from '../../tape/medium.ts';
+import type { CartridgeInfo } from '../tape-drive-state.ts';
+
+/** cartridge.json */
+export interface CartridgeCase {
+  readonly barcode: string;
+  /** Medium serial number, in the chip. */
+  readonly serialNumber: string;
+  /** The switch on the case. */
+  readonly writeProtected: boolean;
+  readonly createdAt: string;
+}
+
+export interface NewCartridge {
+  readonly barcode: string;
+  readonly capacity: Bytes;
+  /** Default: a 32nd of the capacity. */
+  readonly earlyWarningZone?: Bytes;
+  readonly worm?: boolean;
+}
+
+/** Volume tags hold 32 characters; these are also safe as folder names. */
+export const BARCODE = /^[A-Z0-9]{1,32}$/;
+
+const folderOf = (cartridges: string, barcode: string): string => join(cartridges, barcode);
+
+/** Makes a blank cartridge; it is there whole or not at all. @throws FormatError when the barcode is taken or no barcode */
+export async function createCartridge(cartridges: string, spec: NewCartridge): Promise<void> {
+  const { barcode } = spec;
+  if (!BARCODE.test(barcode))
+    throw new FormatError('unsupported', `cartridge ${barcode}`, 'a barcode has 1 to 32 capital letters and digits');
+  const folder = folderOf(cartridges, barcode);
+  if (existsSync(folder)) throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already');
+  mkdirSync(cartridges, { recursive: true });
+  const making = join(cartridges, `.${barcode}.new`);
+  rmSync(making, { recursive: true, force: true });
+  mkdirSync(making);
+  {
+    await using data = await openFileStore(join(making, 'data'), { writable: true, create: true });
+    await using map = await openFileStore(join(making, 'map'), { writable: true, create: true });
+    const { capacity, earlyWarningZone, worm } = spec;
+    await formatMedium(
+      { data, map, name: `cartridge ${barcode}` },
+      { capacity, ...(earlyWarningZone !== undefined && { earlyWarningZone }), ...(worm !== undefined && { worm }) },
+    );
+    await map.flush();
+  }
+  writeCase(making, {
+    barcode,
+    serialNumber: toHex(systemRandom(5)).toUpperCase(),
+    writeProtected: false,
+    createdAt: new Date().toISOString(),
+  });
+  renameSync(making, folder);
+  syncFolder(cartridges);
+}
+
+const writeCase = (folder: string, info: CartridgeCase): void =>
+  replaceFile(join(folder, 'cartridge.json'), `${JSON.stringify(info, undefined, 1)}\n`);
+
+/** @throws FormatError when it is not there or damaged */
+export function readCase(cartridges: string, barcode: string): CartridgeCase {
+  const path = join(folderOf(cartridges, barcode), 'cartridge.json');
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new FormatError('io', `cartridge ${barcode}`, `${path} cannot be read`, { cause });
+  }
+  const fields = Fields.parse(text, path);
+  return {
+    barcode: fields.string('barcode'),
+    serialNumber: fields.string('serialNumber'),
+    writeProtected: fields.boolean('writeProtected'),
+    createdAt: fields.string('createdAt'),
+  };
+}
+
+/** Turns the write-protect switch. */
+export function setWriteProtect(cartridges: string, barcode: string, writeProtected: boolean): void {
+  writeCase(folderOf(cartridges, barcode), { ...readCase(cartridges, barcode), writeProtected });
+}
+
+export const listCartridges = (cartridges: string): string[] =>
+  existsSync(cartridges)
+    ? readdirSync(cartridges)
+        .filter((name) => BARCODE.test(name))
+        .sort()
+    : [];
+
+export interface OpenedCartridge {
+  readonly medium: TapeMedium;
+  readonly cartridge: CartridgeInfo;
+}
+
+/** Opens a cartridge; no other process can while it is open. @throws FormatError naming who has it */
+export async function openCartridge(
+  cartridges: string,
+  barcode: string,
+  command: string,
+  digest: boolean,
+): Promise<OpenedCartridge> {
+  const folder = folderOf(cartridges, barcode);
+  const info = readCase(cartridges, barcode);
+  const lock = tryLock(join(folder, 'lock'), command);
+  if (!isHeld(lock))
+    throw new FormatError(
+      'io',
+      `cartridge ${barcode}`,
+      `in use by process ${lock.pid} (${lock.command}) since ${lock.since}`,
+    );
+  const writable = !info.writeProtected;
+  try {
+    const data = await openFileStore(join(folder, 'data'), { writable, direct: 'bulk' });
+    const map = releasing(await openFileStore(join(folder, 'map'), { writable }), lock);
+    const medium = await openMedium({ data, map, name: `cartridge ${barcode}`, writable, digest });
+    return { medium, cartridge: { barcode, serialNumber: info.serialNumber, manufacturer: 'REELMAP' } };
+  } catch (error) {
+    lock[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The store, whose closing also lets go of the lock. */
+function releasing(store: BlockStore, lock: Disposable): BlockStore {
+  return {
+    get byteLength() {
+      return store.byteLength;
+    },
+    writable: store.writable,
+    read: (offset, into) => store.read(offset, into),
+    write: (offset, from) => store.write(offset, from),
+    flush: () => store.flush(),
+    truncate: (byteLength) => store.truncate(byteLength),
+    unmap: (offset, length) => store.unmap(offset, length),
+    async [Symbol.asyncDispose]() {
+      try {
+        await store[Symbol.asyncDispose]();
+      } finally {
+        lock[Symbol.dispose]();
+      }
+    },
+  };
+}
+
+/** Bytes that are free where the cartridges are. */
+export function freeBytes(folder: string): Bytes {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}

@@ -1,0 +1,319 @@
+/**
+ * A virtual tape library: slots, drives and mail slots, and which cartridge is where.
+ *
+ *     <library>/library.json     id, numbers of elements, places
+ *               library.lock     held while library.json is changed
+ *               drives/<n>.lock  held by the process that uses drive n
+ *               cartridges/      cartridge.ts
+ *
+ * Invariants
+ * - library.json is replaced whole; a cartridge is in one place, whatever is killed when.
+ * - A cartridge in the drive of a dead process is still there: whoever reserves the drive finds it loaded.
+ */
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FormatError } from '../../bytes/errors.ts';
+import { Fields } from '../../bytes/json-fields.ts';
+import { systemRandom, toHex } from '../../bytes/random.ts';
+import type { Bytes } from '../../bytes/units.ts';
+import { replaceFile } from '../../storage/atomic-file.ts';
+import { type HeldLock, isHeld, type LockHolder, lockHolder, tryLock } from '../../storage/process-lock.ts';
+import type { ChangerElement, MoveOutcome } from '../changer.ts';
+import { BARCODE, createCartridge, freeBytes, listCartridges, openCartridge } from './cartridge.ts';
+import type { LibraryOfCartridges } from './devices.ts';
+
+/** Element addresses. */
+const TRANSPORT = 1;
+const MAIL_SLOT_FIRST = 16;
+const DRIVE_FIRST = 256;
+const SLOT_FIRST = 1024;
+
+export interface NewLibrary {
+  readonly drives: number;
+  readonly slots: number;
+  readonly mailSlots: number;
+  /** Blank cartridges to begin with: PREFIX0001L9, ... */
+  readonly cartridges: number;
+  readonly prefix: string;
+  readonly capacity: Bytes;
+  readonly earlyWarningZone?: Bytes;
+}
+
+/** What a first use makes: two drives, 24 slots, 8 cartridges of 1 TiB, which take no space before they are written. */
+export const LIBRARY_DEFAULTS: NewLibrary = {
+  drives: 2,
+  slots: 24,
+  mailSlots: 1,
+  cartridges: 8,
+  prefix: 'RM',
+  capacity: 2 ** 40,
+};
+
+interface LibraryState {
+  readonly id: string;
+  readonly drives: number;
+  readonly slots: number;
+  readonly mailSlots: number;
+  /** Barcode by element address. */
+  readonly places: Readonly<Record<string, string>>;
+}
+
+const stateFile = (folder: string): string => join(folder, 'library.json');
+const cartridgeFolder = (folder: string): string => join(folder, 'cartridges');
+
+export const libraryExists = (folder: string): boolean => existsSync(stateFile(folder));
+
+/** Makes a library with blank cartridges. @throws FormatError */
+export async function createLibrary(folder: string, options: NewLibrary = LIBRARY_DEFAULTS): Promise<void> {
+  mkdirSync(join(folder, 'drives'), { recursive: true, mode: 0o700 });
+  const places: Record<string, string> = {};
+  for (let i = 0; i < Math.min(options.cartridges, options.slots); i++) {
+    const barcode = `${options.prefix}${String(i + 1).padStart(4, '0')}L9`;
+    const { capacity, earlyWarningZone } = options;
+    if (!listCartridges(cartridgeFolder(folder)).includes(barcode)) {
+      await createCartridge(cartridgeFolder(folder), {
+        barcode,
+        capacity,
+        ...(earlyWarningZone !== undefined && { earlyWarningZone }),
+      });
+    }
+    places[SLOT_FIRST + i] = barcode;
+  }
+  const { drives, slots, mailSlots } = options;
+  save(folder, { id: toHex(systemRandom(8)), drives, slots, mailSlots, places });
+}
+
+const save = (folder: string, state: LibraryState): void =>
+  replaceFile(stateFile(folder), `${JSON.stringify(state, undefined, 1)}\n`);
+
+function load(folder: string): LibraryState {
+  const path = stateFile(folder);
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new FormatError('io', path, 'cannot be read', { cause });
+  }
+  const fields = Fields.parse(text, path);
+  const places: Record<string, string> = {};
+  const raw = JSON.parse(text) as { places?: Record<string, unknown> };
+  for (const [address, barcode] of Object.entries(raw.places ?? {})) {
+    if (!/^\d{1,5}$/.test(address) || typeof barcode !== 'string' || !BARCODE.test(barcode)) {
+      throw new FormatError('corrupt', path, `"places" has ${address}: ${String(barcode)}`);
+    }
+    places[address] = barcode;
+  }
+  return {
+    id: fields.string('id'),
+    drives: fields.integer('drives'),
+    slots: fields.integer('slots'),
+    mailSlots: fields.integer('mailSlots'),
+    places,
+  };
+}
+
+export interface VirtualLibrary {
+  readonly folder: string;
+  readonly id: string;
+  /** Barcodes of all cartridges and the element each is in. */
+  inventory(): readonly {
+    readonly barcode: string;
+    readonly address: number | undefined;
+    readonly type: ChangerElement['type'] | 'outside';
+  }[];
+  readonly driveAddresses: readonly number[];
+  /** A free drive for this process, or who has them all. */
+  reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] };
+  driveHolder(address: number): LockHolder | undefined;
+  /** A new blank cartridge in a free slot. */
+  addCartridge(
+    barcode: string,
+    capacity: Bytes,
+    options?: { readonly worm?: boolean; readonly earlyWarningZone?: Bytes },
+  ): Promise<void>;
+  /** Takes a cartridge out of its slot; its folder stays. */
+  exportCartridge(barcode: string): Promise<void>;
+  /** Puts a cartridge that is outside into a free slot. */
+  importCartridge(barcode: string): Promise<void>;
+  freeBytes(): Bytes;
+}
+
+export interface ReservedDrive extends Disposable {
+  readonly address: number;
+  /** The library as the drive's holder sees it: its own drive and the slots. */
+  readonly view: LibraryOfCartridges;
+}
+
+/** @throws FormatError when there is no library or its state is damaged */
+export function openLibrary(folder: string, options: { readonly digest?: boolean } = {}): VirtualLibrary {
+  return new Library(folder, options.digest ?? false);
+}
+
+class Library implements VirtualLibrary {
+  readonly folder: string;
+  readonly id: string;
+  readonly #digest: boolean;
+  readonly #shape: Pick<LibraryState, 'drives' | 'slots' | 'mailSlots'>;
+
+  constructor(folder: string, digest: boolean) {
+    const state = load(folder);
+    this.folder = folder;
+    this.id = state.id;
+    this.#shape = state;
+    this.#digest = digest;
+  }
+
+  get driveAddresses(): readonly number[] {
+    return Array.from({ length: this.#shape.drives }, (_, i) => DRIVE_FIRST + i);
+  }
+
+  inventory(): ReturnType<VirtualLibrary['inventory']> {
+    const { places } = load(this.folder);
+    const at = new Map(Object.entries(places).map(([address, barcode]) => [barcode, Number(address)]));
+    return listCartridges(cartridgeFolder(this.folder)).map((barcode) => {
+      const address = at.get(barcode);
+      return { barcode, address, type: address === undefined ? 'outside' : this.#typeOf(address) };
+    });
+  }
+
+  #typeOf(address: number): ChangerElement['type'] {
+    if (address >= SLOT_FIRST) return 'slot';
+    if (address >= DRIVE_FIRST) return 'drive';
+    return address >= MAIL_SLOT_FIRST ? 'mail-slot' : 'transport';
+  }
+
+  elements(drives: readonly number[]): ChangerElement[] {
+    const { places } = load(this.folder);
+    const { slots, mailSlots } = this.#shape;
+    const addresses = [
+      TRANSPORT,
+      ...Array.from({ length: mailSlots }, (_, i) => MAIL_SLOT_FIRST + i),
+      ...drives,
+      ...Array.from({ length: slots }, (_, i) => SLOT_FIRST + i),
+    ];
+    return addresses.map((address) => {
+      const barcode = places[address] ?? null;
+      return { type: this.#typeOf(address), address, full: barcode !== null, barcode };
+    });
+  }
+
+  driveHolder(address: number): LockHolder | undefined {
+    return lockHolder(this.#driveLock(address));
+  }
+
+  #driveLock(address: number): string {
+    return join(this.folder, 'drives', `${address}.lock`);
+  }
+
+  reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] } {
+    const busy: LockHolder[] = [];
+    // A drive with a cartridge in it first: it is probably the one that is wanted again.
+    const { places } = load(this.folder);
+    const order = [...this.driveAddresses].sort(
+      (a, b) => Number(places[b] !== undefined) - Number(places[a] !== undefined) || a - b,
+    );
+    for (const address of order) {
+      const lock = tryLock(this.#driveLock(address), command);
+      if (isHeld(lock))
+        return { address, view: this.#view([address], command), [Symbol.dispose]: () => lock[Symbol.dispose]() };
+      busy.push(lock);
+    }
+    return { busy };
+  }
+
+  #view(drives: readonly number[], command: string): LibraryOfCartridges {
+    return {
+      id: this.id,
+      elements: () => this.elements(drives),
+      move: (source, destination) => this.#move(source, destination, drives),
+      openCartridge: async (address) => {
+        const barcode = load(this.folder).places[address];
+        if (barcode === undefined) throw new FormatError('io', `element ${address}`, 'is empty');
+        return openCartridge(cartridgeFolder(this.folder), barcode, command, this.#digest);
+      },
+    };
+  }
+
+  async #move(source: number, destination: number, drives: readonly number[]): Promise<MoveOutcome> {
+    const known = this.elements(drives).map(({ address }) => address);
+    if (!known.includes(source) || !known.includes(destination)) return 'no-such-element';
+    return this.#change(({ places }) => {
+      const barcode = places[source];
+      if (barcode === undefined) return 'source-empty';
+      if (places[destination] !== undefined) return 'destination-full';
+      const { [source]: _, ...rest } = places;
+      return { ...rest, [destination]: barcode };
+    });
+  }
+
+  /** Changes the places under the lock. A word is a refusal. */
+  async #change(
+    update: (state: LibraryState) => Exclude<MoveOutcome, object> | Record<string, string>,
+  ): Promise<MoveOutcome> {
+    using _lock = await this.#lock();
+    const state = load(this.folder);
+    const places = update(state);
+    if (typeof places === 'string') return places;
+    save(this.folder, { ...state, places });
+    return 'moved';
+  }
+
+  async #lock(): Promise<HeldLock> {
+    const path = join(this.folder, 'library.lock');
+    for (let tries = 0; ; tries++) {
+      const lock = tryLock(path, 'moving a cartridge');
+      if (isHeld(lock)) return lock;
+      if (tries >= LOCK_TRIES) throw new FormatError('io', path, `held by process ${lock.pid} since ${lock.since}`);
+      await sleep(LOCK_WAIT_MS);
+    }
+  }
+
+  async addCartridge(
+    barcode: string,
+    capacity: Bytes,
+    options: { readonly worm?: boolean; readonly earlyWarningZone?: Bytes } = {},
+  ): Promise<void> {
+    await createCartridge(cartridgeFolder(this.folder), { barcode, capacity, ...options });
+    await this.importCartridge(barcode);
+  }
+
+  async importCartridge(barcode: string): Promise<void> {
+    if (!listCartridges(cartridgeFolder(this.folder)).includes(barcode))
+      throw new FormatError(
+        'io',
+        `cartridge ${barcode}`,
+        `there is none of that barcode in ${cartridgeFolder(this.folder)}`,
+      );
+    const outcome = await this.#change(({ places, slots }) => {
+      if (Object.values(places).includes(barcode)) return 'moved';
+      const free = Array.from({ length: slots }, (_, i) => SLOT_FIRST + i).find(
+        (address) => places[address] === undefined,
+      );
+      return free === undefined ? 'destination-full' : { ...places, [free]: barcode };
+    });
+    if (outcome === 'destination-full')
+      throw new FormatError('io', `cartridge ${barcode}`, 'no slot is free; export another cartridge first');
+  }
+
+  async exportCartridge(barcode: string): Promise<void> {
+    const outcome = await this.#change(({ places }) => {
+      const address = Object.keys(places).find((key) => places[key] === barcode);
+      if (address === undefined) return 'source-empty';
+      if (this.#typeOf(Number(address)) === 'drive') return 'removal-prevented';
+      const { [address]: _, ...rest } = places;
+      return rest;
+    });
+    if (outcome === 'source-empty') throw new FormatError('io', `cartridge ${barcode}`, 'is not in the library');
+    if (outcome === 'removal-prevented')
+      throw new FormatError('io', `cartridge ${barcode}`, 'is in a drive; unload it first');
+  }
+
+  freeBytes(): Bytes {
+    return freeBytes(this.folder);
+  }
+}
+
+/** A move holds the lock for a few milliseconds. */
+const LOCK_WAIT_MS = 20;
+const LOCK_TRIES = 500;
