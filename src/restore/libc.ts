@@ -123,7 +123,10 @@ export function libc(): Libc {
   return loaded;
 }
 
-function bind(koffi: Koffi): Libc {
+/** For kernels before 5.6 and sandboxes: as `libc()`, but never with openat2. */
+export const libcWithoutOpenat2 = (): Libc => bind(loadKoffi(), false);
+
+function bind(koffi: Koffi, openat2 = true): Libc {
   const library = koffi.load(null);
   const functions = new Map<string, KoffiFunction>();
   const call = (name: string, prototype: string, ...args: KoffiArgument[]): number => {
@@ -139,7 +142,7 @@ function bind(koffi: Koffi): Libc {
       if (errno !== constants.errno.EINTR) throw new SystemError(name, errno);
     }
   };
-  return { ...openCalls(call), ...nameCalls(call), ...attributeCalls(call), ...syncCalls(library) };
+  return { ...openCalls(call, openat2), ...nameCalls(call), ...attributeCalls(call), ...syncCalls(library) };
 }
 
 type Call = (name: string, prototype: string, ...args: KoffiArgument[]) => number;
@@ -147,8 +150,8 @@ type Call = (name: string, prototype: string, ...args: KoffiArgument[]) => numbe
 /** A path below openat2's limit of PATH_MAX. */
 const PATH_BYTES_MAX = 4000;
 
-function openCalls(call: Call): Pick<Libc, 'openBeneath' | 'openAt'> {
-  let hasOpenat2 = true;
+function openCalls(call: Call, withOpenat2: boolean): Pick<Libc, 'openBeneath' | 'openAt'> {
+  let hasOpenat2 = withOpenat2;
   const openAt = (directory: number, name: Uint8Array, flags: number, mode: number): number =>
     call(
       'openat',

@@ -11,6 +11,7 @@
  *     22    set[16]         filesystem u16, first number u64    roster of directories; first page: 0
  *     23    set[16]         filesystem u16, first number u64    roster of inode records; first page: 0
  *     28    set[16]         0, or 1 filesystem u16 inode u64    proof of the set, of a file
+ *     29    set[16]                                             damage found in a sealed set
  *     30                    cartridge id                        cartridge
  *     31                    run id                              run in progress
  */
@@ -26,6 +27,7 @@ export const KeyKind = {
   directoryRoster: 0x22,
   recordRoster: 0x23,
   proof: 0x28,
+  damage: 0x29,
   cartridge: 0x30,
   run: 0x31,
 } as const;
@@ -106,6 +108,8 @@ export function rosterKey(
   setU64(view, 19, first);
   return out;
 }
+
+export const damageKey = (set: Uint8Array): Uint8Array => start(KeyKind.damage, set, 0).out;
 
 export function setProofKey(set: Uint8Array): Uint8Array {
   return start(KeyKind.proof, set, 1).out;

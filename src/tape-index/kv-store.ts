@@ -21,3 +21,19 @@ export interface KvStore extends AsyncDisposable {
   /** All or none. `sync`: on stable storage when it resolves. */
   batch(operations: readonly KvOperation[], options?: { readonly sync?: boolean }): Promise<void>;
 }
+
+/** What is left of a range after these rows of it. */
+export function rangeAfter(
+  range: KeyRange,
+  rows: readonly (readonly [key: Uint8Array, value: Uint8Array])[],
+): KeyRange {
+  const last = rows[rows.length - 1][0];
+  const limit = range.limit === undefined ? undefined : range.limit - rows.length;
+  const above = new Uint8Array(last.length + 1); // the least key above the last
+  above.set(last);
+  return {
+    ...range,
+    ...(range.reverse === true ? { lt: last.slice() } : { gte: above }),
+    ...(limit !== undefined && { limit }),
+  };
+}

@@ -137,13 +137,6 @@ class Decoder {
     this.#need(page.classOf.length === 0 || page.classOf.length === n, 'column of classes cut');
     const generation = this.#column(page.generation, n, 'generations');
     const size = this.#column(page.size, n, 'sizes');
-    const mtime = this.#column(page.mtimeStep, n, 'mtimes');
-    const atime = this.#column(page.atimeOffset, n, 'atimes');
-    const ctime = this.#column(page.ctimeOffset, n, 'ctimes');
-    const mtimeNs = this.#column(page.mtimeNs, n, 'nanoseconds');
-    const atimeNs = this.#column(page.atimeNsOffset, n, 'nanoseconds');
-    const ctimeNs = this.#column(page.ctimeNsOffset, n, 'nanoseconds');
-    let seconds = 0;
     for (let i = 0; i < n; i++) {
       const k = page.classOf.length > 0 ? page.classOf[i] : 0;
       this.#need(k < classes, 'class that is not there');
@@ -153,14 +146,47 @@ class Decoder {
       rows.linkCount[i] = usualLinkCount(rows.mode[i]);
       if (generation) rows.generation[i] = page.generation[i];
       if (size) rows.size[i] = this.#safe(page.size[i], 'size');
-      if (mtime) seconds = this.#safe(seconds + page.mtimeStep[i], 'time');
-      rows.mtime[i] = seconds;
-      rows.atime[i] = atime ? this.#safe(seconds + page.atimeOffset[i], 'time') : seconds;
-      rows.ctime[i] = ctime ? this.#safe(seconds + page.ctimeOffset[i], 'time') : seconds;
-      const ns = mtimeNs ? this.#nanoseconds(page.mtimeNs[i]) : 0;
-      rows.mtimeNs[i] = ns;
-      rows.atimeNs[i] = atimeNs ? (ns + this.#nanoseconds(page.atimeNsOffset[i])) % BILLION : ns;
-      rows.ctimeNs[i] = ctimeNs ? (ns + this.#nanoseconds(page.ctimeNsOffset[i])) % BILLION : ns;
+    }
+    this.#seconds(rows.ctime, null, [], page.ctimeStep, n);
+    this.#seconds(rows.mtime, rows.ctime, page.mtimeOffset, page.mtimeStep, n);
+    this.#seconds(rows.atime, rows.ctime, page.atimeOffset, page.atimeStep, n);
+    this.#fractions(rows.ctimeNs, null, [], page.ctimeNs, n);
+    this.#fractions(rows.mtimeNs, rows.ctimeNs, page.mtimeNsOffset, page.mtimeNs, n);
+    this.#fractions(rows.atimeNs, rows.ctimeNs, page.atimeNsOffset, page.atimeNs, n);
+  }
+
+  /** A column of seconds: steps from row to row, else offsets from `base`, else equal to it (without a base: 0). */
+  #seconds(
+    out: Float64Array,
+    base: Float64Array | null,
+    offsets: readonly number[],
+    steps: readonly number[],
+    n: number,
+  ): void {
+    const byOffset = this.#column(offsets, n, 'times');
+    const byStep = this.#column(steps, n, 'times');
+    this.#need(!byOffset || !byStep, 'times twice');
+    let before = 0;
+    for (let i = 0; i < n; i++) {
+      const value = byStep ? before + steps[i] : (base?.[i] ?? 0) + (byOffset ? offsets[i] : 0);
+      before = this.#safe(value, 'time');
+      out[i] = value;
+    }
+  }
+
+  #fractions(
+    out: Uint32Array,
+    base: Uint32Array | null,
+    offsets: readonly number[],
+    plain: readonly number[],
+    n: number,
+  ): void {
+    const byOffset = this.#column(offsets, n, 'nanoseconds');
+    const asTheyAre = this.#column(plain, n, 'nanoseconds');
+    this.#need(!byOffset || !asTheyAre, 'nanoseconds twice');
+    for (let i = 0; i < n; i++) {
+      if (asTheyAre) out[i] = this.#nanoseconds(plain[i]);
+      else out[i] = ((base?.[i] ?? 0) + (byOffset ? this.#nanoseconds(offsets[i]) : 0)) % BILLION;
     }
   }
 

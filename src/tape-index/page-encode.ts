@@ -110,32 +110,75 @@ const BILLION = 1_000_000_000;
 
 function encodeTimes(page: PageMessage, rows: PageRows): void {
   const n = rows.ownCount;
-  const mtime = new Float64Array(n);
-  const atime = new Float64Array(n);
-  const ctime = new Float64Array(n);
-  const atimeNs = new Uint32Array(n);
-  const ctimeNs = new Uint32Array(n);
-  let before = 0;
-  for (let i = 0; i < n; i++) {
-    const seconds = rows.mtime[i];
-    mtime[i] = seconds - before;
-    before = seconds;
-    atime[i] = rows.atime[i] - seconds;
-    ctime[i] = rows.ctime[i] - seconds;
-    const ns = rows.mtimeNs[i];
-    const a = rows.atimeNs[i] - ns;
-    const c = rows.ctimeNs[i] - ns;
-    atimeNs[i] = a < 0 ? a + BILLION : a;
-    ctimeNs[i] = c < 0 ? c + BILLION : c;
-  }
   set(page, 'size', unlessZero(rows.size.subarray(0, n)));
   set(page, 'generation', unlessZero(rows.generation.subarray(0, n)));
-  set(page, 'mtimeStep', unlessZero(mtime));
-  set(page, 'atimeOffset', unlessZero(atime));
-  set(page, 'ctimeOffset', unlessZero(ctime));
-  set(page, 'mtimeNs', unlessZero(rows.mtimeNs.subarray(0, n)));
-  set(page, 'atimeNsOffset', unlessZero(atimeNs));
-  set(page, 'ctimeNsOffset', unlessZero(ctimeNs));
+  set(page, 'ctimeStep', unlessZero(steps(rows.ctime, n)));
+  chooseSeconds(page, 'mtimeOffset', 'mtimeStep', rows.mtime, rows.ctime, n);
+  chooseSeconds(page, 'atimeOffset', 'atimeStep', rows.atime, rows.ctime, n);
+  set(page, 'ctimeNs', unlessZero(rows.ctimeNs.subarray(0, n)));
+  chooseNanoseconds(page, 'mtimeNsOffset', 'mtimeNs', rows.mtimeNs, rows.ctimeNs, n);
+  chooseNanoseconds(page, 'atimeNsOffset', 'atimeNs', rows.atimeNs, rows.ctimeNs, n);
+}
+
+/** Each value less the one before, the first as it is. */
+function steps(values: Float64Array, n: number): Float64Array {
+  const out = new Float64Array(n);
+  let before = 0;
+  for (let i = 0; i < n; i++) {
+    out[i] = values[i] - before;
+    before = values[i];
+  }
+  return out;
+}
+
+/** About how many bytes the values take as varints. */
+function varintBytes(values: Float64Array): number {
+  let bytes = 0;
+  for (let i = 0; i < values.length; i++) {
+    const size = Math.abs(values[i]);
+    bytes += size === 0 ? 0 : size < 64 ? 1 : size < 8192 ? 2 : size < 1_048_576 ? 3 : size < 134_217_728 ? 4 : 5;
+  }
+  return bytes;
+}
+
+/** A time against the row's ctime, or against the row before: whichever is smaller. */
+function chooseSeconds(
+  page: PageMessage,
+  offsetName: ColumnName,
+  stepName: ColumnName,
+  values: Float64Array,
+  ctime: Float64Array,
+  n: number,
+): void {
+  const offsets = new Float64Array(n);
+  for (let i = 0; i < n; i++) offsets[i] = values[i] - ctime[i];
+  const bytes = varintBytes(offsets);
+  if (bytes === 0) return;
+  const step = steps(values, n);
+  if (varintBytes(step) < bytes) page[stepName] = column(step);
+  else page[offsetName] = column(offsets);
+}
+
+function chooseNanoseconds(
+  page: PageMessage,
+  offsetName: ColumnName,
+  plainName: ColumnName,
+  values: Uint32Array,
+  ctimeNs: Uint32Array,
+  n: number,
+): void {
+  const offsets = new Uint32Array(n);
+  let equal = 0;
+  let zero = 0;
+  for (let i = 0; i < n; i++) {
+    const offset = values[i] - ctimeNs[i];
+    offsets[i] = offset < 0 ? offset + BILLION : offset;
+    if (offset === 0) equal++;
+    if (values[i] === 0) zero++;
+  }
+  if (equal === n) return;
+  if (zero > equal) page[plainName] = column(values.subarray(0, n));
+  else page[offsetName] = column(offsets);
 }
 
 function encodeSparse(page: PageMessage, rows: PageRows): void {

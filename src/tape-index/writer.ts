@@ -110,6 +110,7 @@ class Writer implements IndexWriter {
     this.#sink = new RowSink(options.store, options.onRow);
     this.#twin = options.text && new TextTwin(options.text, options.filesystem);
     this.#page.names = new Uint8Array(256 * 255);
+    loadCompressor().catch(() => {}); // 30 ms at once; `finish` awaits it and hears of a failure
   }
 
   addInodes(batch: InodeBatch): void {

@@ -108,6 +108,22 @@ describe('a restore that is stopped', () => {
   });
 });
 
+describe('a listing', () => {
+  it('whose reader goes away ends quietly', () => {
+    const pipe = `set -o pipefail; "$0" "$1" find '*' --set latest | head -1`;
+    const { status, stdout, stderr } = spawnSync('bash', ['-c', pipe, process.execPath, program], { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1);
+  });
+
+  it('takes a path that is not UTF-8 as the shell gives it', () => {
+    const run = `"$0" "$1" ls latest $'/no\\xff'`;
+    const { status, stderr } = spawnSync('bash', ['-c', run, process.execPath, program], { encoding: 'utf8' });
+    expect(status).toBe(1);
+    expect(stderr).toContain("reelmap: $'/no\\xff': no such file or directory in set ab000000");
+  });
+});
+
 describe('somebody who is not root', () => {
   it('gets the content, and is told what could not be set', (context) => {
     requireRoot(context); // to become somebody else

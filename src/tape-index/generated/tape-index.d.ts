@@ -71,14 +71,26 @@ export namespace reelmap {
                 /** Page size. */
                 size: number[];
 
+                /** Page ctimeStep. */
+                ctimeStep: number[];
+
+                /** Page mtimeOffset. */
+                mtimeOffset: number[];
+
                 /** Page mtimeStep. */
                 mtimeStep: number[];
 
                 /** Page atimeOffset. */
                 atimeOffset: number[];
 
-                /** Page ctimeOffset. */
-                ctimeOffset: number[];
+                /** Page atimeStep. */
+                atimeStep: number[];
+
+                /** Page ctimeNs. */
+                ctimeNs: number[];
+
+                /** Page mtimeNsOffset. */
+                mtimeNsOffset: number[];
 
                 /** Page mtimeNs. */
                 mtimeNs: number[];
@@ -86,8 +98,8 @@ export namespace reelmap {
                 /** Page atimeNsOffset. */
                 atimeNsOffset: number[];
 
-                /** Page ctimeNsOffset. */
-                ctimeNsOffset: number[];
+                /** Page atimeNs. */
+                atimeNs: number[];
 
                 /** Page linkRow. */
                 linkRow: number[];
@@ -218,14 +230,26 @@ export namespace reelmap {
                     /** Page size */
                     size?: (number[]|null);
 
+                    /** Page ctimeStep */
+                    ctimeStep?: (number[]|null);
+
+                    /** Page mtimeOffset */
+                    mtimeOffset?: (number[]|null);
+
                     /** Page mtimeStep */
                     mtimeStep?: (number[]|null);
 
                     /** Page atimeOffset */
                     atimeOffset?: (number[]|null);
 
-                    /** Page ctimeOffset */
-                    ctimeOffset?: (number[]|null);
+                    /** Page atimeStep */
+                    atimeStep?: (number[]|null);
+
+                    /** Page ctimeNs */
+                    ctimeNs?: (number[]|null);
+
+                    /** Page mtimeNsOffset */
+                    mtimeNsOffset?: (number[]|null);
 
                     /** Page mtimeNs */
                     mtimeNs?: (number[]|null);
@@ -233,8 +257,8 @@ export namespace reelmap {
                     /** Page atimeNsOffset */
                     atimeNsOffset?: (number[]|null);
 
-                    /** Page ctimeNsOffset */
-                    ctimeNsOffset?: (number[]|null);
+                    /** Page atimeNs */
+                    atimeNs?: (number[]|null);
 
                     /** Page linkRow */
                     linkRow?: (number[]|null);

@@ -54,12 +54,16 @@ export const reelmap = $root.reelmap = (() => {
                  * @property {Uint8Array|null} [classOf] Page classOf
                  * @property {Array.<number>|null} [generation] Page generation
                  * @property {Array.<number>|null} [size] Page size
+                 * @property {Array.<number>|null} [ctimeStep] Page ctimeStep
+                 * @property {Array.<number>|null} [mtimeOffset] Page mtimeOffset
                  * @property {Array.<number>|null} [mtimeStep] Page mtimeStep
                  * @property {Array.<number>|null} [atimeOffset] Page atimeOffset
-                 * @property {Array.<number>|null} [ctimeOffset] Page ctimeOffset
+                 * @property {Array.<number>|null} [atimeStep] Page atimeStep
+                 * @property {Array.<number>|null} [ctimeNs] Page ctimeNs
+                 * @property {Array.<number>|null} [mtimeNsOffset] Page mtimeNsOffset
                  * @property {Array.<number>|null} [mtimeNs] Page mtimeNs
                  * @property {Array.<number>|null} [atimeNsOffset] Page atimeNsOffset
-                 * @property {Array.<number>|null} [ctimeNsOffset] Page ctimeNsOffset
+                 * @property {Array.<number>|null} [atimeNs] Page atimeNs
                  * @property {Array.<number>|null} [linkRow] Page linkRow
                  * @property {Array.<number>|null} [linkCount] Page linkCount
                  * @property {Array.<number>|null} [deviceRow] Page deviceRow
@@ -115,12 +119,16 @@ export const reelmap = $root.reelmap = (() => {
                     this.classGid = [];
                     this.generation = [];
                     this.size = [];
+                    this.ctimeStep = [];
+                    this.mtimeOffset = [];
                     this.mtimeStep = [];
                     this.atimeOffset = [];
-                    this.ctimeOffset = [];
+                    this.atimeStep = [];
+                    this.ctimeNs = [];
+                    this.mtimeNsOffset = [];
                     this.mtimeNs = [];
                     this.atimeNsOffset = [];
-                    this.ctimeNsOffset = [];
+                    this.atimeNs = [];
                     this.linkRow = [];
                     this.linkCount = [];
                     this.deviceRow = [];
@@ -258,6 +266,22 @@ export const reelmap = $root.reelmap = (() => {
                 Page.prototype.size = $util.emptyArray;
 
                 /**
+                 * Page ctimeStep.
+                 * @member {Array.<number>} ctimeStep
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.ctimeStep = $util.emptyArray;
+
+                /**
+                 * Page mtimeOffset.
+                 * @member {Array.<number>} mtimeOffset
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.mtimeOffset = $util.emptyArray;
+
+                /**
                  * Page mtimeStep.
                  * @member {Array.<number>} mtimeStep
                  * @memberof reelmap.index.v1.Page
@@ -274,12 +298,28 @@ export const reelmap = $root.reelmap = (() => {
                 Page.prototype.atimeOffset = $util.emptyArray;
 
                 /**
-                 * Page ctimeOffset.
-                 * @member {Array.<number>} ctimeOffset
+                 * Page atimeStep.
+                 * @member {Array.<number>} atimeStep
                  * @memberof reelmap.index.v1.Page
                  * @instance
                  */
-                Page.prototype.ctimeOffset = $util.emptyArray;
+                Page.prototype.atimeStep = $util.emptyArray;
+
+                /**
+                 * Page ctimeNs.
+                 * @member {Array.<number>} ctimeNs
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.ctimeNs = $util.emptyArray;
+
+                /**
+                 * Page mtimeNsOffset.
+                 * @member {Array.<number>} mtimeNsOffset
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.mtimeNsOffset = $util.emptyArray;
 
                 /**
                  * Page mtimeNs.
@@ -298,12 +338,12 @@ export const reelmap = $root.reelmap = (() => {
                 Page.prototype.atimeNsOffset = $util.emptyArray;
 
                 /**
-                 * Page ctimeNsOffset.
-                 * @member {Array.<number>} ctimeNsOffset
+                 * Page atimeNs.
+                 * @member {Array.<number>} atimeNs
                  * @memberof reelmap.index.v1.Page
                  * @instance
                  */
-                Page.prototype.ctimeNsOffset = $util.emptyArray;
+                Page.prototype.atimeNs = $util.emptyArray;
 
                 /**
                  * Page linkRow.
@@ -526,63 +566,71 @@ export const reelmap = $root.reelmap = (() => {
                         writer.uint32(/* id 13, wireType 2 =*/106).fixed32s(message.generation);
                     if (message.size != null && message.size.length)
                         writer.uint32(/* id 14, wireType 2 =*/114).uint64s(message.size);
+                    if (message.ctimeStep != null && message.ctimeStep.length)
+                        writer.uint32(/* id 15, wireType 2 =*/122).sint64s(message.ctimeStep);
+                    if (message.mtimeOffset != null && message.mtimeOffset.length)
+                        writer.uint32(/* id 16, wireType 2 =*/130).sint64s(message.mtimeOffset);
                     if (message.mtimeStep != null && message.mtimeStep.length)
-                        writer.uint32(/* id 15, wireType 2 =*/122).sint64s(message.mtimeStep);
+                        writer.uint32(/* id 17, wireType 2 =*/138).sint64s(message.mtimeStep);
                     if (message.atimeOffset != null && message.atimeOffset.length)
-                        writer.uint32(/* id 16, wireType 2 =*/130).sint64s(message.atimeOffset);
-                    if (message.ctimeOffset != null && message.ctimeOffset.length)
-                        writer.uint32(/* id 17, wireType 2 =*/138).sint64s(message.ctimeOffset);
+                        writer.uint32(/* id 18, wireType 2 =*/146).sint64s(message.atimeOffset);
+                    if (message.atimeStep != null && message.atimeStep.length)
+                        writer.uint32(/* id 19, wireType 2 =*/154).sint64s(message.atimeStep);
+                    if (message.ctimeNs != null && message.ctimeNs.length)
+                        writer.uint32(/* id 20, wireType 2 =*/162).fixed32s(message.ctimeNs);
+                    if (message.mtimeNsOffset != null && message.mtimeNsOffset.length)
+                        writer.uint32(/* id 21, wireType 2 =*/170).fixed32s(message.mtimeNsOffset);
                     if (message.mtimeNs != null && message.mtimeNs.length)
-                        writer.uint32(/* id 18, wireType 2 =*/146).fixed32s(message.mtimeNs);
+                        writer.uint32(/* id 22, wireType 2 =*/178).fixed32s(message.mtimeNs);
                     if (message.atimeNsOffset != null && message.atimeNsOffset.length)
-                        writer.uint32(/* id 19, wireType 2 =*/154).fixed32s(message.atimeNsOffset);
-                    if (message.ctimeNsOffset != null && message.ctimeNsOffset.length)
-                        writer.uint32(/* id 20, wireType 2 =*/162).fixed32s(message.ctimeNsOffset);
+                        writer.uint32(/* id 23, wireType 2 =*/186).fixed32s(message.atimeNsOffset);
+                    if (message.atimeNs != null && message.atimeNs.length)
+                        writer.uint32(/* id 24, wireType 2 =*/194).fixed32s(message.atimeNs);
                     if (message.linkRow != null && message.linkRow.length)
-                        writer.uint32(/* id 21, wireType 2 =*/170).uint32s(message.linkRow);
+                        writer.uint32(/* id 25, wireType 2 =*/202).uint32s(message.linkRow);
                     if (message.linkCount != null && message.linkCount.length)
-                        writer.uint32(/* id 22, wireType 2 =*/178).uint32s(message.linkCount);
+                        writer.uint32(/* id 26, wireType 2 =*/210).uint32s(message.linkCount);
                     if (message.deviceRow != null && message.deviceRow.length)
-                        writer.uint32(/* id 23, wireType 2 =*/186).uint32s(message.deviceRow);
+                        writer.uint32(/* id 27, wireType 2 =*/218).uint32s(message.deviceRow);
                     if (message.deviceMajor != null && message.deviceMajor.length)
-                        writer.uint32(/* id 24, wireType 2 =*/194).uint32s(message.deviceMajor);
+                        writer.uint32(/* id 28, wireType 2 =*/226).uint32s(message.deviceMajor);
                     if (message.deviceMinor != null && message.deviceMinor.length)
-                        writer.uint32(/* id 25, wireType 2 =*/202).uint32s(message.deviceMinor);
+                        writer.uint32(/* id 29, wireType 2 =*/234).uint32s(message.deviceMinor);
                     if (message.flagRow != null && message.flagRow.length)
-                        writer.uint32(/* id 26, wireType 2 =*/210).uint32s(message.flagRow);
+                        writer.uint32(/* id 30, wireType 2 =*/242).uint32s(message.flagRow);
                     if (message.flagBits != null && message.flagBits.length)
-                        writer.uint32(/* id 27, wireType 2 =*/218).uint32s(message.flagBits);
+                        writer.uint32(/* id 31, wireType 2 =*/250).uint32s(message.flagBits);
                     if (message.unitShift != null && $Object.hasOwnProperty.call(message, "unitShift") && message.unitShift !== 0)
-                        writer.uint32(/* id 28, wireType 0 =*/224).uint32(message.unitShift);
+                        writer.uint32(/* id 32, wireType 0 =*/256).uint32(message.unitShift);
                     if (message.extentCount != null && message.extentCount.length)
-                        writer.uint32(/* id 29, wireType 2 =*/234).uint32s(message.extentCount);
+                        writer.uint32(/* id 33, wireType 2 =*/266).uint32s(message.extentCount);
                     if (message.extentKind != null && $Object.hasOwnProperty.call(message, "extentKind") && message.extentKind.length)
-                        writer.uint32(/* id 30, wireType 2 =*/242).bytes(message.extentKind);
+                        writer.uint32(/* id 34, wireType 2 =*/274).bytes(message.extentKind);
                     if (message.extentGap != null && message.extentGap.length)
-                        writer.uint32(/* id 31, wireType 2 =*/250).sint64s(message.extentGap);
+                        writer.uint32(/* id 35, wireType 2 =*/282).sint64s(message.extentGap);
                     if (message.extentLength != null && message.extentLength.length)
-                        writer.uint32(/* id 32, wireType 2 =*/258).sint64s(message.extentLength);
+                        writer.uint32(/* id 36, wireType 2 =*/290).sint64s(message.extentLength);
                     if (message.extentStart != null && message.extentStart.length)
-                        writer.uint32(/* id 33, wireType 2 =*/266).sint64s(message.extentStart);
+                        writer.uint32(/* id 37, wireType 2 =*/298).sint64s(message.extentStart);
                     if (message.literals != null && $Object.hasOwnProperty.call(message, "literals") && message.literals.length)
-                        writer.uint32(/* id 34, wireType 2 =*/274).bytes(message.literals);
+                        writer.uint32(/* id 38, wireType 2 =*/306).bytes(message.literals);
                     if (message.xattrRow != null && message.xattrRow.length)
-                        writer.uint32(/* id 35, wireType 2 =*/282).uint32s(message.xattrRow);
+                        writer.uint32(/* id 39, wireType 2 =*/314).uint32s(message.xattrRow);
                     if (message.xattrIndex != null && message.xattrIndex.length)
-                        writer.uint32(/* id 36, wireType 2 =*/290).uint32s(message.xattrIndex);
+                        writer.uint32(/* id 40, wireType 2 =*/322).uint32s(message.xattrIndex);
                     if (message.xattrName != null && message.xattrName.length)
                         for (let i = 0; i < message.xattrName.length; ++i)
-                            writer.uint32(/* id 37, wireType 2 =*/298).bytes(message.xattrName[i]);
+                            writer.uint32(/* id 41, wireType 2 =*/330).bytes(message.xattrName[i]);
                     if (message.xattrValue != null && message.xattrValue.length)
                         for (let i = 0; i < message.xattrValue.length; ++i)
-                            writer.uint32(/* id 38, wireType 2 =*/306).bytes(message.xattrValue[i]);
+                            writer.uint32(/* id 42, wireType 2 =*/338).bytes(message.xattrValue[i]);
                     if (message.problemRow != null && message.problemRow.length)
-                        writer.uint32(/* id 39, wireType 2 =*/314).uint32s(message.problemRow);
+                        writer.uint32(/* id 43, wireType 2 =*/346).uint32s(message.problemRow);
                     if (message.problemIndex != null && message.problemIndex.length)
-                        writer.uint32(/* id 40, wireType 2 =*/322).uint32s(message.problemIndex);
+                        writer.uint32(/* id 44, wireType 2 =*/354).uint32s(message.problemIndex);
                     if (message.problemText != null && message.problemText.length)
                         for (let i = 0; i < message.problemText.length; ++i)
-                            writer.uint32(/* id 41, wireType 2 =*/330).string(message.problemText[i]);
+                            writer.uint32(/* id 45, wireType 2 =*/362).string(message.problemText[i]);
                     if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                         for (let i = 0; i < message.$unknowns.length; ++i)
                             writer.raw(message.$unknowns[i]);
@@ -798,6 +846,34 @@ export const reelmap = $root.reelmap = (() => {
                             }
                         case 15: {
                                 if (wireType === 2) {
+                                    if (!(message.ctimeStep && message.ctimeStep.length))
+                                        message.ctimeStep = [];
+                                    reader.sint64s(message.ctimeStep);
+                                    continue;
+                                }
+                                if (wireType !== 0)
+                                    break;
+                                if (!(message.ctimeStep && message.ctimeStep.length))
+                                    message.ctimeStep = [];
+                                message.ctimeStep.push(reader.sint64());
+                                continue;
+                            }
+                        case 16: {
+                                if (wireType === 2) {
+                                    if (!(message.mtimeOffset && message.mtimeOffset.length))
+                                        message.mtimeOffset = [];
+                                    reader.sint64s(message.mtimeOffset);
+                                    continue;
+                                }
+                                if (wireType !== 0)
+                                    break;
+                                if (!(message.mtimeOffset && message.mtimeOffset.length))
+                                    message.mtimeOffset = [];
+                                message.mtimeOffset.push(reader.sint64());
+                                continue;
+                            }
+                        case 17: {
+                                if (wireType === 2) {
                                     if (!(message.mtimeStep && message.mtimeStep.length))
                                         message.mtimeStep = [];
                                     reader.sint64s(message.mtimeStep);
@@ -810,7 +886,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.mtimeStep.push(reader.sint64());
                                 continue;
                             }
-                        case 16: {
+                        case 18: {
                                 if (wireType === 2) {
                                     if (!(message.atimeOffset && message.atimeOffset.length))
                                         message.atimeOffset = [];
@@ -824,21 +900,49 @@ export const reelmap = $root.reelmap = (() => {
                                 message.atimeOffset.push(reader.sint64());
                                 continue;
                             }
-                        case 17: {
+                        case 19: {
                                 if (wireType === 2) {
-                                    if (!(message.ctimeOffset && message.ctimeOffset.length))
-                                        message.ctimeOffset = [];
-                                    reader.sint64s(message.ctimeOffset);
+                                    if (!(message.atimeStep && message.atimeStep.length))
+                                        message.atimeStep = [];
+                                    reader.sint64s(message.atimeStep);
                                     continue;
                                 }
                                 if (wireType !== 0)
                                     break;
-                                if (!(message.ctimeOffset && message.ctimeOffset.length))
-                                    message.ctimeOffset = [];
-                                message.ctimeOffset.push(reader.sint64());
+                                if (!(message.atimeStep && message.atimeStep.length))
+                                    message.atimeStep = [];
+                                message.atimeStep.push(reader.sint64());
                                 continue;
                             }
-                        case 18: {
+                        case 20: {
+                                if (wireType === 2) {
+                                    if (!(message.ctimeNs && message.ctimeNs.length))
+                                        message.ctimeNs = [];
+                                    reader.fixed32s(message.ctimeNs);
+                                    continue;
+                                }
+                                if (wireType !== 5)
+                                    break;
+                                if (!(message.ctimeNs && message.ctimeNs.length))
+                                    message.ctimeNs = [];
+                                message.ctimeNs.push(reader.fixed32());
+                                continue;
+                            }
+                        case 21: {
+                                if (wireType === 2) {
+                                    if (!(message.mtimeNsOffset && message.mtimeNsOffset.length))
+                                        message.mtimeNsOffset = [];
+                                    reader.fixed32s(message.mtimeNsOffset);
+                                    continue;
+                                }
+                                if (wireType !== 5)
+                                    break;
+                                if (!(message.mtimeNsOffset && message.mtimeNsOffset.length))
+                                    message.mtimeNsOffset = [];
+                                message.mtimeNsOffset.push(reader.fixed32());
+                                continue;
+                            }
+                        case 22: {
                                 if (wireType === 2) {
                                     if (!(message.mtimeNs && message.mtimeNs.length))
                                         message.mtimeNs = [];
@@ -852,7 +956,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.mtimeNs.push(reader.fixed32());
                                 continue;
                             }
-                        case 19: {
+                        case 23: {
                                 if (wireType === 2) {
                                     if (!(message.atimeNsOffset && message.atimeNsOffset.length))
                                         message.atimeNsOffset = [];
@@ -866,21 +970,21 @@ export const reelmap = $root.reelmap = (() => {
                                 message.atimeNsOffset.push(reader.fixed32());
                                 continue;
                             }
-                        case 20: {
+                        case 24: {
                                 if (wireType === 2) {
-                                    if (!(message.ctimeNsOffset && message.ctimeNsOffset.length))
-                                        message.ctimeNsOffset = [];
-                                    reader.fixed32s(message.ctimeNsOffset);
+                                    if (!(message.atimeNs && message.atimeNs.length))
+                                        message.atimeNs = [];
+                                    reader.fixed32s(message.atimeNs);
                                     continue;
                                 }
                                 if (wireType !== 5)
                                     break;
-                                if (!(message.ctimeNsOffset && message.ctimeNsOffset.length))
-                                    message.ctimeNsOffset = [];
-                                message.ctimeNsOffset.push(reader.fixed32());
+                                if (!(message.atimeNs && message.atimeNs.length))
+                                    message.atimeNs = [];
+                                message.atimeNs.push(reader.fixed32());
                                 continue;
                             }
-                        case 21: {
+                        case 25: {
                                 if (wireType === 2) {
                                     if (!(message.linkRow && message.linkRow.length))
                                         message.linkRow = [];
@@ -894,7 +998,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.linkRow.push(reader.uint32());
                                 continue;
                             }
-                        case 22: {
+                        case 26: {
                                 if (wireType === 2) {
                                     if (!(message.linkCount && message.linkCount.length))
                                         message.linkCount = [];
@@ -908,7 +1012,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.linkCount.push(reader.uint32());
                                 continue;
                             }
-                        case 23: {
+                        case 27: {
                                 if (wireType === 2) {
                                     if (!(message.deviceRow && message.deviceRow.length))
                                         message.deviceRow = [];
@@ -922,7 +1026,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.deviceRow.push(reader.uint32());
                                 continue;
                             }
-                        case 24: {
+                        case 28: {
                                 if (wireType === 2) {
                                     if (!(message.deviceMajor && message.deviceMajor.length))
                                         message.deviceMajor = [];
@@ -936,7 +1040,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.deviceMajor.push(reader.uint32());
                                 continue;
                             }
-                        case 25: {
+                        case 29: {
                                 if (wireType === 2) {
                                     if (!(message.deviceMinor && message.deviceMinor.length))
                                         message.deviceMinor = [];
@@ -950,7 +1054,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.deviceMinor.push(reader.uint32());
                                 continue;
                             }
-                        case 26: {
+                        case 30: {
                                 if (wireType === 2) {
                                     if (!(message.flagRow && message.flagRow.length))
                                         message.flagRow = [];
@@ -964,7 +1068,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.flagRow.push(reader.uint32());
                                 continue;
                             }
-                        case 27: {
+                        case 31: {
                                 if (wireType === 2) {
                                     if (!(message.flagBits && message.flagBits.length))
                                         message.flagBits = [];
@@ -978,7 +1082,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.flagBits.push(reader.uint32());
                                 continue;
                             }
-                        case 28: {
+                        case 32: {
                                 if (wireType !== 0)
                                     break;
                                 if (value = reader.uint32())
@@ -987,7 +1091,7 @@ export const reelmap = $root.reelmap = (() => {
                                     delete message.unitShift;
                                 continue;
                             }
-                        case 29: {
+                        case 33: {
                                 if (wireType === 2) {
                                     if (!(message.extentCount && message.extentCount.length))
                                         message.extentCount = [];
@@ -1001,7 +1105,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.extentCount.push(reader.uint32());
                                 continue;
                             }
-                        case 30: {
+                        case 34: {
                                 if (wireType !== 2)
                                     break;
                                 if ((value = reader.bytes()).length)
@@ -1010,7 +1114,7 @@ export const reelmap = $root.reelmap = (() => {
                                     delete message.extentKind;
                                 continue;
                             }
-                        case 31: {
+                        case 35: {
                                 if (wireType === 2) {
                                     if (!(message.extentGap && message.extentGap.length))
                                         message.extentGap = [];
@@ -1024,7 +1128,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.extentGap.push(reader.sint64());
                                 continue;
                             }
-                        case 32: {
+                        case 36: {
                                 if (wireType === 2) {
                                     if (!(message.extentLength && message.extentLength.length))
                                         message.extentLength = [];
@@ -1038,7 +1142,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.extentLength.push(reader.sint64());
                                 continue;
                             }
-                        case 33: {
+                        case 37: {
                                 if (wireType === 2) {
                                     if (!(message.extentStart && message.extentStart.length))
                                         message.extentStart = [];
@@ -1052,7 +1156,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.extentStart.push(reader.sint64());
                                 continue;
                             }
-                        case 34: {
+                        case 38: {
                                 if (wireType !== 2)
                                     break;
                                 if ((value = reader.bytes()).length)
@@ -1061,7 +1165,7 @@ export const reelmap = $root.reelmap = (() => {
                                     delete message.literals;
                                 continue;
                             }
-                        case 35: {
+                        case 39: {
                                 if (wireType === 2) {
                                     if (!(message.xattrRow && message.xattrRow.length))
                                         message.xattrRow = [];
@@ -1075,7 +1179,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.xattrRow.push(reader.uint32());
                                 continue;
                             }
-                        case 36: {
+                        case 40: {
                                 if (wireType === 2) {
                                     if (!(message.xattrIndex && message.xattrIndex.length))
                                         message.xattrIndex = [];
@@ -1089,7 +1193,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.xattrIndex.push(reader.uint32());
                                 continue;
                             }
-                        case 37: {
+                        case 41: {
                                 if (wireType !== 2)
                                     break;
                                 if (!(message.xattrName && message.xattrName.length))
@@ -1097,7 +1201,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.xattrName.push(reader.bytes());
                                 continue;
                             }
-                        case 38: {
+                        case 42: {
                                 if (wireType !== 2)
                                     break;
                                 if (!(message.xattrValue && message.xattrValue.length))
@@ -1105,7 +1209,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.xattrValue.push(reader.bytes());
                                 continue;
                             }
-                        case 39: {
+                        case 43: {
                                 if (wireType === 2) {
                                     if (!(message.problemRow && message.problemRow.length))
                                         message.problemRow = [];
@@ -1119,7 +1223,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.problemRow.push(reader.uint32());
                                 continue;
                             }
-                        case 40: {
+                        case 44: {
                                 if (wireType === 2) {
                                     if (!(message.problemIndex && message.problemIndex.length))
                                         message.problemIndex = [];
@@ -1133,7 +1237,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.problemIndex.push(reader.uint32());
                                 continue;
                             }
-                        case 41: {
+                        case 45: {
                                 if (wireType !== 2)
                                     break;
                                 if (!(message.problemText && message.problemText.length))

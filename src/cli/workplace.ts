@@ -1,0 +1,259 @@
+/**
+ * What a command that moves tape works with: the index store, a drive of the embedded virtual library, and the embedded
+ * data mover over both the drive and the volume. Everything goes through `Execute`; only its making is known here.
+ */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SourceDisk } from '../backup/environment.ts';
+import type { BlockStore } from '../bytes/block-store.ts';
+import { FormatError, UserError } from '../bytes/errors.ts';
+import { bytesOf } from '../bytes/layout.ts';
+import type { Bytes } from '../bytes/units.ts';
+import { openExt4 } from '../filesystem/ext4/ext4.ts';
+import type { OpenFilesystem } from '../filesystem/filesystem.ts';
+import { type BlockDevice, openBlockDevice } from '../initiator/block-device.ts';
+import { openChanger } from '../initiator/changer.ts';
+import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
+import { openTapeDrive } from '../initiator/tape-drive.ts';
+import { openStation, type TapeStation } from '../library/station.ts';
+import { naaDesignator } from '../scsi/common/vpd.ts';
+import type { KvStore } from '../tape-index/kv-store.ts';
+import { diskUnit } from '../target/disk.ts';
+import { CONTROLLER_LUN, Router } from '../target/router.ts';
+import { openVirtualDevices } from '../target/virtual-library/devices.ts';
+import {
+  createLibrary,
+  libraryExists,
+  openLibrary,
+  type ReservedDrive,
+  type VirtualLibrary,
+} from '../target/virtual-library/library.ts';
+import { formatBytes } from './progress.ts';
+import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
+
+/** Tried in order. */
+export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4];
+
+export interface DiskToServe {
+  readonly store: BlockStore;
+  readonly path: string;
+  readonly writable: boolean;
+}
+
+export interface WorkplaceOptions {
+  /** For whoever finds the drive or the store busy. */
+  readonly command: string;
+  /** Wait for a busy drive or store. */
+  readonly wait: boolean;
+  readonly disks: readonly DiskToServe[];
+  /** SHA-256 of tape files beside the copy. */
+  readonly digest?: boolean;
+  /** Make the store anew where it is lost or damaged. */
+  readonly rebuild?: boolean;
+  readonly note: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A volume as the mover's unit and the initiator's device. */
+export interface ServedDisk extends SourceDisk {
+  readonly device: BlockDevice;
+}
+
+export interface Workplace extends AsyncDisposable {
+  readonly home: string;
+  readonly store: KvStore;
+  readonly library: VirtualLibrary;
+  readonly station: TapeStation;
+  readonly mover: CopyManager;
+  readonly disks: readonly ServedDisk[];
+  /** A file name of this process's own in the state directory. */
+  temporaryPath(name: string): string;
+  /** @throws UserError when the virtual library's disk has less room than a backup needs */
+  requireSpace(needed: Bytes): Promise<void>;
+}
+
+/** Makes the state directory. @throws UserError when it cannot be written */
+export function makeHome(home: string): void {
+  try {
+    mkdirSync(temporaryFolder(home), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new UserError(
+      home,
+      `the state directory cannot be written: ${(cause as NodeJS.ErrnoException).code}`,
+      'name another with --home or $REELMAP_HOME',
+      { cause },
+    );
+  }
+}
+
+/** The virtual library, made on first use. */
+export async function openHomeLibrary(home: string, digest = false): Promise<VirtualLibrary> {
+  makeHome(home);
+  const folder = libraryFolder(home);
+  if (!libraryExists(folder)) await createLibrary(folder);
+  return openLibrary(folder, { digest });
+}
+
+export interface StoreOptions {
+  readonly command: string;
+  /** Make the store when the home has never had one. */
+  readonly create?: boolean;
+  /** Make it anew, whatever is there. */
+  readonly rebuild?: boolean;
+}
+
+/** The index store of a state directory, or the process that holds it. */
+export async function openIndexStore(home: string, options: StoreOptions): Promise<KvStore> {
+  const { openStore } = await import('../tape-index/level-store.ts');
+  return openStore(indexFolder(home), {
+    create: options.create ?? false,
+    command: options.command,
+    replaceDamaged: options.rebuild ?? false,
+  });
+}
+
+/** How often a busy drive is asked for again with --wait. */
+const DRIVE_LOOK_MS = 500;
+
+async function reserve(library: VirtualLibrary, options: WorkplaceOptions): Promise<ReservedDrive> {
+  for (let told = false; ; told = true) {
+    const drive = library.reserveDrive(options.command);
+    if (!('busy' in drive)) return drive;
+    const who = drive.busy.map(({ pid, command, since }) => `process ${pid} (${command}) since ${since}`).join('; ');
+    if (!options.wait) throw new UserError('tape library', `every drive is busy: ${who}`, 'wait for it, or use --wait');
+    if (!told) options.note(`waiting for a drive: ${who}`);
+    await sleep(DRIVE_LOOK_MS, undefined, options.signal && { signal: options.signal });
+  }
+}
+
+/** Drive, changer and mover, without the index. */
+export interface MoverPlace extends AsyncDisposable {
+  readonly library: VirtualLibrary;
+  readonly station: TapeStation;
+  readonly mover: CopyManager;
+  readonly disks: readonly ServedDisk[];
+}
+
+/** What was opened, closed last to first. */
+class Closers {
+  readonly #all: (() => unknown)[] = [];
+
+  add(closer: () => unknown): void {
+    this.#all.push(closer);
+  }
+
+  /** Closes everything, whatever fails on the way; then throws the first failure. */
+  async close(): Promise<void> {
+    let failure: { readonly error: unknown } | undefined;
+    for (let closer = this.#all.pop(); closer !== undefined; closer = this.#all.pop()) {
+      try {
+        await closer();
+      } catch (error) {
+        failure ??= { error };
+      }
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+}
+
+async function closedOnFailure<T>(closers: Closers, open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    await closers.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Reserves a drive and makes the mover over it and the disks. */
+export async function openMoverPlace(home: string, options: WorkplaceOptions): Promise<MoverPlace> {
+  const library = await openHomeLibrary(home, options.digest);
+  const closers = new Closers();
+  return closedOnFailure(closers, async () => {
+    const drive = await reserve(library, options);
+    closers.add(() => drive[Symbol.dispose]());
+    const mover = await embeddedMover(library, drive, options, closers);
+    return { library, ...mover, [Symbol.asyncDispose]: () => closers.close() };
+  });
+}
+
+/** Drive, mover and index. The drive is asked for first: who waits for it does not hold the index. */
+export async function openWorkplace(home: string, options: WorkplaceOptions): Promise<Workplace> {
+  const closers = new Closers();
+  const place = await openMoverPlace(home, options);
+  closers.add(() => place[Symbol.asyncDispose]());
+  return closedOnFailure(closers, async () => {
+    const { command, rebuild = false } = options;
+    const store = await openIndexStore(home, { command, create: true, rebuild });
+    closers.add(() => store[Symbol.asyncDispose]());
+    const { library, station, mover, disks } = place;
+    return {
+      home,
+      store,
+      library,
+      station,
+      mover,
+      disks,
+      temporaryPath: (name) => join(temporaryFolder(home), `${process.pid}-${name}`),
+      requireSpace: async (needed) => requireSpace(library, needed),
+      [Symbol.asyncDispose]: () => closers.close(),
+    };
+  });
+}
+
+/** The client's initiator port at the embedded mover. */
+const NEXUS = 'client';
+
+async function embeddedMover(
+  library: VirtualLibrary,
+  reserved: ReservedDrive,
+  options: WorkplaceOptions,
+  closers: Closers,
+): Promise<Pick<Workplace, 'station' | 'mover' | 'disks'>> {
+  const failures: unknown[] = [];
+  const devices = await openVirtualDevices(reserved.view, {
+    onFailure: (_drive, failure) => failures.push(failure.cause),
+  });
+  closers.add(() => devices[Symbol.asyncDispose]());
+  const router = new Router({ serialNumber: `${library.id}-${process.pid}` });
+  const unit = devices.drive(reserved.address);
+  if (unit === undefined) throw new FormatError('io', 'tape library', `no drive at element ${reserved.address}`);
+  const changer = await openChanger(router.lun(NEXUS, router.add(devices.changer)));
+  const drive = await openTapeDrive(router.lun(NEXUS, router.add(unit)));
+  const disks: ServedDisk[] = [];
+  for (const [i, disk] of options.disks.entries()) disks.push(await serveDisk(router, disk, `${library.id}-disk-${i}`));
+  const mover = await openCopyManager(router.lun(NEXUS, CONTROLLER_LUN));
+  const name = `drive ${reserved.address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
+  return { station: openStation(name, drive, changer, reserved.address), mover, disks };
+}
+
+async function serveDisk(router: Router, disk: DiskToServe, serialNumber: string): Promise<ServedDisk> {
+  const designator = naaDesignator(`${serialNumber} ${disk.path}`);
+  const unit = diskUnit(disk.store, { name: disk.path, serialNumber, designator, writable: disk.writable });
+  const device = await openBlockDevice(router.lun(NEXUS, router.add(unit)));
+  return {
+    designator,
+    blockLength: device.blockLength,
+    device,
+    read: async (offset, into) => {
+      into.set(bytesOf(await device.readAt(offset, into.length)));
+    },
+  };
+}
+
+/** Index, label and rounding beside the data. */
+const SPACE_MARGIN = 1.02;
+
+function requireSpace(library: VirtualLibrary, needed: Bytes): void {
+  const free = library.freeBytes();
+  if (free >= needed * SPACE_MARGIN) return;
+  throw new UserError(
+    library.folder,
+    `${formatBytes(free)} are free where the virtual tapes are, the volume uses ${formatBytes(needed)}`,
+    'free some, or name a home on a larger disk with --home',
+  );
+}
+
+/** Whether a state directory was ever used. */
+export const homeExists = (home: string): boolean => existsSync(libraryFolder(home)) || existsSync(indexFolder(home));

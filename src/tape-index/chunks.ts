@@ -1,0 +1,205 @@
+/**
+ * Where a set's bytes lie on tape: its chunks by volume address, and the runs of volume bytes that each stores.
+ * index-format/FORMAT.md, "Chunks" and "Chunk extents".
+ */
+import { FormatError } from '../bytes/errors.ts';
+import type { Runs } from '../bytes/extents.ts';
+import { loadCompressor } from './codec.ts';
+import { decodeFrame, encodeFrame, REMEDY } from './frame.ts';
+import { parseJson, putJson } from './json-row.ts';
+import { chunkExtentsKey, chunkKey, getU64, KeyKind, keysOf, setBytes, successor } from './keys.ts';
+import type { KvOperation, KvStore } from './kv-store.ts';
+import type { ChunkRecord } from './manifest.ts';
+import { RunPage } from './messages.ts';
+
+/** Runs in one page of a chunk's extent map, at most. */
+export const PAGE_RUNS_MAX = 4096;
+/** Pages written in one batch. */
+const BATCH_PAGES = 64;
+
+const whereOf = (set: string, what: string): string => `set ${set.slice(0, 8)} ${what}`;
+
+/** The rows of a chunk; an earlier record of the same chunk is replaced. */
+export function putChunk(set: string, chunk: ChunkRecord): KvOperation {
+  return putJson(chunkKey(setBytes(set), chunk.volumeOffset), chunk);
+}
+
+/**
+ * The chunk that stores byte `volumeOffset` of the volume: one seek.
+ * @throws FormatError when its record is lost: the chunks of a set tile the volume
+ */
+export async function chunkAt(store: KvStore, set: string, volumeOffset: number): Promise<ChunkRecord> {
+  const id = setBytes(set);
+  const range = { gte: chunkKey(id, 0), lt: successor(chunkKey(id, volumeOffset)), reverse: true, limit: 1 };
+  for await (const rows of store.scan(range)) {
+    for (const [key, value] of rows) {
+      const chunk = parseChunk(set, key, value);
+      if (volumeOffset < chunk.volumeOffset + chunk.byteLength) return chunk;
+    }
+  }
+  throw new FormatError('corrupt', whereOf(set, `byte ${volumeOffset}`), `no chunk stores it ${REMEDY}`);
+}
+
+/** All chunks in order of address. @throws FormatError when one between two others is lost */
+export async function chunks(store: KvStore, set: string): Promise<ChunkRecord[]> {
+  const out: ChunkRecord[] = [];
+  let end = 0;
+  for await (const rows of store.scan(keysOf(KeyKind.chunk, setBytes(set)))) {
+    for (const [key, value] of rows) {
+      const chunk = parseChunk(set, key, value);
+      if (chunk.volumeOffset !== end)
+        throw new FormatError('corrupt', whereOf(set, `byte ${end}`), `no chunk stores it ${REMEDY}`);
+      end += chunk.byteLength;
+      out.push(chunk);
+    }
+  }
+  return out;
+}
+
+function parseChunk(set: string, key: Uint8Array, value: Uint8Array): ChunkRecord {
+  const chunk = parseJson<ChunkRecord>(key, value, whereOf(set, `chunk at ${getU64(key, 17)}`));
+  if (chunk.volumeOffset !== getU64(key, 17) || !(chunk.byteLength > 0))
+    throw new FormatError('corrupt', whereOf(set, `chunk ${chunk.number}`), `its record is out of place ${REMEDY}`);
+  return chunk;
+}
+
+/** Writes a chunk's extent map; an earlier one of the same chunk is dropped first. */
+export async function putChunkExtents(store: KvStore, set: string, number: number, runs: Runs): Promise<void> {
+  const compress = await loadCompressor();
+  let operations: KvOperation[] = await dropOperations(store, set, number);
+  let stored = 0;
+  for (let from = 0; from === 0 || from < runs.count; from += PAGE_RUNS_MAX) {
+    const to = Math.min(runs.count, from + PAGE_RUNS_MAX);
+    const key = chunkExtentsKey(setBytes(set), number, from === 0 ? 0 : runs.starts[from]);
+    operations.push({ type: 'put', key, value: encodeFrame(key, encodeRuns(runs, from, to, stored), compress) });
+    for (let i = from; i < to; i++) stored += runs.lengths[i];
+    if (operations.length < BATCH_PAGES) continue;
+    await store.batch(operations);
+    operations = [];
+  }
+  await store.batch(operations);
+}
+
+async function dropOperations(store: KvStore, set: string, number: number): Promise<KvOperation[]> {
+  const out: KvOperation[] = [];
+  const id = setBytes(set);
+  const range = { gte: chunkExtentsKey(id, number, 0), lt: chunkExtentsKey(id, number + 1, 0) };
+  for await (const rows of store.scan(range)) for (const [key] of rows) out.push({ type: 'del', key });
+  return out;
+}
+
+/** All runs that a chunk stores. @throws FormatError when a page is lost or damaged */
+export async function chunkExtents(store: KvStore, set: string, number: number): Promise<Runs> {
+  const id = setBytes(set);
+  const where = whereOf(set, `extent map of chunk ${number}`);
+  const pages: RunsPage[] = [];
+  let next: number | null = 0;
+  let count = 0;
+  const range = { gte: chunkExtentsKey(id, number, 0), lt: chunkExtentsKey(id, number + 1, 0) };
+  for await (const rows of store.scan(range)) {
+    for (const [key, value] of rows) {
+      const page = decodeRuns(decodeFrame(key, value, where), where);
+      if (getU64(key, 21) !== next) throw new FormatError('corrupt', where, `a page is lost ${REMEDY}`);
+      checkPlace(page, getU64(key, 21), where);
+      next = page.next;
+      count += page.runs.count;
+      pages.push(page);
+    }
+  }
+  if (pages.length === 0 || next !== null || pages[0].total !== count)
+    throw new FormatError('corrupt', where, `a page is lost ${REMEDY}`);
+  const starts = new Float64Array(count);
+  const lengths = new Float64Array(count);
+  let at = 0;
+  for (const { runs } of pages) {
+    starts.set(runs.starts, at);
+    lengths.set(runs.lengths, at);
+    at += runs.count;
+  }
+  return { count, starts, lengths };
+}
+
+/**
+ * The page of a chunk's extent map that covers `volumeOffset`, and the stored bytes of the chunk before the page: for
+ * the place of one file's extent, without the whole map.
+ * @throws FormatError when it is lost or damaged
+ */
+export async function chunkExtentsAt(
+  store: KvStore,
+  set: string,
+  number: number,
+  volumeOffset: number,
+): Promise<{ readonly runs: Runs; readonly storedBefore: number; readonly next: number | null }> {
+  const id = setBytes(set);
+  const where = whereOf(set, `extent map of chunk ${number}`);
+  const lt = successor(chunkExtentsKey(id, number, volumeOffset));
+  for await (const rows of store.scan({ gte: chunkExtentsKey(id, number, 0), lt, reverse: true, limit: 1 })) {
+    for (const [key, value] of rows) {
+      const page = decodeRuns(decodeFrame(key, value, where), where);
+      checkPlace(page, getU64(key, 21), where);
+      if (page.next === null || volumeOffset < page.next) return page;
+    }
+  }
+  throw new FormatError('corrupt', where, `the page that covers byte ${volumeOffset} is lost ${REMEDY}`);
+}
+
+interface RunsPage {
+  readonly runs: Runs;
+  /** Stored bytes of the chunk before the page. */
+  readonly storedBefore: number;
+  /** Start of the next page's first run. */
+  readonly next: number | null;
+  /** Runs of the chunk; of the first page only. */
+  readonly total: number;
+}
+
+function checkPlace(page: RunsPage, first: number, where: string): void {
+  if (first !== 0 && page.runs.starts[0] !== first)
+    throw new FormatError('corrupt', where, `a page is out of place ${REMEDY}`);
+}
+
+function encodeRuns(runs: Runs, from: number, to: number, storedBefore: number): Uint8Array {
+  const page = new RunPage();
+  let shift = 52;
+  for (let i = from; i < to; i++) {
+    while (shift > 0 && (runs.starts[i] % 2 ** shift !== 0 || runs.lengths[i] % 2 ** shift !== 0)) shift--;
+  }
+  const unit = 2 ** (to > from ? shift : 0);
+  let end = 0;
+  for (let i = from; i < to; i++) {
+    page.gap.push((runs.starts[i] - end) / unit);
+    page.length.push(runs.lengths[i] / unit);
+    end = runs.starts[i] + runs.lengths[i];
+  }
+  if (to > from && shift > 0) page.unitShift = shift;
+  if (storedBefore > 0) page.storedBefore = storedBefore;
+  if (to < runs.count) page.nextStart = runs.starts[to];
+  if (from === 0 && runs.count > 0) page.runCount = runs.count;
+  return RunPage.encode(page).finish();
+}
+
+function decodeRuns(raw: Uint8Array, where: string): RunsPage {
+  const bad = (what: string, cause?: unknown): FormatError =>
+    new FormatError('corrupt', where, `${what} ${REMEDY}`, { cause });
+  let page: InstanceType<typeof RunPage>;
+  try {
+    page = RunPage.decode(raw);
+  } catch (cause) {
+    throw bad('is no protobuf message', cause);
+  }
+  const count = page.gap.length;
+  if (count !== page.length.length || count > PAGE_RUNS_MAX || page.unitShift > 52) throw bad('columns cut');
+  const unit = 2 ** page.unitShift;
+  const starts = new Float64Array(count);
+  const lengths = new Float64Array(count);
+  let end = 0;
+  for (let i = 0; i < count; i++) {
+    starts[i] = end + page.gap[i] * unit;
+    lengths[i] = page.length[i] * unit;
+    end = starts[i] + lengths[i];
+    if (!Number.isSafeInteger(end) || lengths[i] === 0 || (i > 0 && page.gap[i] === 0)) throw bad('runs out of order');
+  }
+  const next = page.nextStart ?? null;
+  if (next !== null && next <= end) throw bad('next page before this one');
+  return { runs: { count, starts, lengths }, storedBefore: page.storedBefore, next, total: page.runCount };
+}

@@ -1,0 +1,92 @@
+/**
+ * Which set the user means: an id or a unique prefix of it, `NAME@latest`, `NAME@2026-03-14` (the last at or before that
+ * day's end; also with a time), `NAME` (its latest), bare `latest` while there is one volume.
+ */
+import type { KvStore } from './kv-store.ts';
+import { listSets, type StoredSet } from './sets.ts';
+
+export type SetLookup =
+  | { readonly found: StoredSet }
+  /** One line: what was not found or not clear, and what is there. */
+  | { readonly problem: string };
+
+/** Names listed in a message, at most. */
+const LISTED_MAX = 10;
+
+export async function lookUpSet(store: KvStore, words: string): Promise<SetLookup> {
+  return chooseSet(await listSets(store), words);
+}
+
+/** As `lookUpSet`, among `sets` in order of their start. */
+export function chooseSet(sets: readonly StoredSet[], words: string): SetLookup {
+  if (sets.length === 0) return { problem: 'there is no backup set yet' };
+  const at = words.lastIndexOf('@');
+  const byName = (name: string): StoredSet[] => sets.filter(({ manifest }) => manifest.volume.name === name);
+  if (byName(words).length > 0 && at < 0) return clear(sets, words, last(byName(words)));
+  if (at > 0) {
+    const name = words.slice(0, at);
+    const ofName = byName(name);
+    if (ofName.length > 0) return chooseByTime(ofName, name, words.slice(at + 1));
+    return { problem: `no set of a volume named "${name}"; there are ${listed(namesOf(sets))}` };
+  }
+  if (words === 'latest') {
+    const names = namesOf(sets);
+    if (names.length === 1) return { found: sets[sets.length - 1] };
+    return { problem: `"latest" of which volume? There are ${listed(names)}: say NAME@latest` };
+  }
+  const ids = byPrefix(sets, words);
+  if (ids.length === 1) return { found: ids[0] };
+  if (ids.length > 1) return { problem: `"${words}" is the beginning of ${ids.length} sets: ${listed(ids.map(idOf))}` };
+  return {
+    problem: `no set "${words}"; there are volumes ${listed(namesOf(sets))}, sets ${listed(sets.map(shortId))}`,
+  };
+}
+
+/** A name that is also the beginning of an id is not clear. */
+function clear(sets: readonly StoredSet[], words: string, found: StoredSet): SetLookup {
+  const ids = byPrefix(sets, words).filter((set) => set !== found);
+  if (ids.length === 0) return { found };
+  return {
+    problem: `"${words}" is a volume and the beginning of set ${idOf(ids[0])}: say ${words}@latest or more of the id`,
+  };
+}
+
+function chooseByTime(sets: readonly StoredSet[], name: string, time: string): SetLookup {
+  if (time === 'latest') return { found: last(sets) };
+  const until = endOf(time);
+  if (until === undefined)
+    return { problem: `"${time}" is no date: say ${name}@2026-03-14, ${name}@2026-03-14T18:00 or ${name}@latest` };
+  const before = sets.filter(({ manifest }) => Date.parse(manifest.startedAt) <= until);
+  if (before.length > 0) return { found: last(before) };
+  return { problem: `no set of "${name}" at or before ${time}; the first is of ${sets[0].manifest.startedAt}` };
+}
+
+/** Last millisecond of a day, minute or second in local time (or in the zone it names). */
+function endOf(time: string): number | undefined {
+  const match = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d))?(Z|[+-]\d\d:\d\d)?)?$/.exec(time);
+  if (match === null) return undefined;
+  const [, year, month, day, hour, minute, second, zone] = match;
+  const date = `${year}-${month}-${day}`;
+  const clock = hour === undefined ? '23:59:59' : `${hour}:${minute}:${second ?? '59'}`;
+  const at = Date.parse(`${date}T${clock}.999${zone ?? ''}`);
+  // Dates that do not exist roll over (February 30): refuse them.
+  if (Number.isNaN(at) || new Date(`${date}T00:00:00Z`).toISOString().slice(0, 10) !== date) return undefined;
+  return at;
+}
+
+function byPrefix(sets: readonly StoredSet[], words: string): StoredSet[] {
+  const prefix = words.toLowerCase();
+  return /^[0-9a-f]{1,32}$/.test(prefix) ? sets.filter(({ manifest }) => manifest.set.startsWith(prefix)) : [];
+}
+
+const last = (sets: readonly StoredSet[]): StoredSet => sets[sets.length - 1];
+const idOf = ({ manifest }: StoredSet): string => manifest.set;
+const shortId = (set: StoredSet): string => idOf(set).slice(0, 8);
+const namesOf = (sets: readonly StoredSet[]): string[] => [
+  ...new Set(sets.map(({ manifest }) => manifest.volume.name)),
+];
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, LISTED_MAX).join(', ');
+  return names.length > LISTED_MAX ? `${shown} and ${names.length - LISTED_MAX} more` : shown;
+}

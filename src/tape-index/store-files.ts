@@ -1,0 +1,233 @@
+/**
+ * The files beside LevelDB that let a lost record show. LevelDB alone opens without a word after its CURRENT has vanished
+ * (a new, empty database, the old tables deleted), its MANIFEST was cut, or its log was damaged in the middle.
+ *
+ *     STORE/store.json    what this store is; a generation that every synchronous batch raises, there and in LevelDB
+ *     STORE/session       random text of whoever opened LevelDB last
+ *     STORE/clean.json    at a clean end: that session, size and CRC-32C of LevelDB's small files, sizes of its tables
+ *     STORE/holder.json   who serves the store now, and on which socket
+ *     STORE/db/           LevelDB
+ *
+ * Invariants
+ * - store.json's generation never runs ahead of LevelDB's: it is written after the batch is on stable storage.
+ * - `session` is written after LevelDB's lock was got; clean.json, after LevelDB was closed, counts only with the session
+ *   that is still the last one. So a clean.json that comes late, when the next process has LevelDB already, is void.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { crc32c } from '../bytes/crc32c.ts';
+import { FormatError } from '../bytes/errors.ts';
+import { REMEDY } from './frame.ts';
+
+/** Layout of the files of a store. */
+const STORE_FORMAT = 1;
+/** Bytes of a JSON file of ours, at most. */
+const JSON_MAX = 4 << 20;
+
+export interface StoreMarker {
+  readonly format: number;
+  /** 32 hexadecimal digits; also in LevelDB. */
+  readonly id: string;
+  readonly generation: number;
+}
+
+export interface CleanMarker {
+  readonly session: string;
+  /** Generation at the clean end. */
+  readonly generation: number;
+  /** LevelDB's files: bytes, and CRC-32C of those that are not tables. */
+  readonly files: Readonly<Record<string, { readonly bytes: number; readonly crc: number | null }>>;
+}
+
+export interface Holder {
+  readonly pid: number;
+  readonly command: string;
+  /** ISO 8601. */
+  readonly since: string;
+  readonly socket: string;
+}
+
+export const databaseFolder = (folder: string): string => join(folder, 'db');
+const markerPath = (folder: string): string => join(folder, 'store.json');
+const sessionPath = (folder: string): string => join(folder, 'session');
+const cleanPath = (folder: string): string => join(folder, 'clean.json');
+const holderPath = (folder: string): string => join(folder, 'holder.json');
+
+/** `undefined`: there is none. @throws FormatError when it cannot be used */
+export function readMarker(folder: string): StoreMarker | undefined {
+  const value = readJson(markerPath(folder)) as Partial<StoreMarker> | undefined;
+  if (value === undefined) return undefined;
+  const where = `index store ${folder}`;
+  if (value.format !== STORE_FORMAT)
+    throw new FormatError(
+      'unsupported',
+      where,
+      `store format ${String(value.format)}, this program reads ${STORE_FORMAT}`,
+    );
+  if (typeof value.id !== 'string' || !/^[0-9a-f]{32}$/.test(value.id) || !Number.isSafeInteger(value.generation))
+    throw new FormatError('corrupt', where, `store.json is damaged ${REMEDY}`);
+  return value as StoreMarker;
+}
+
+/** On stable storage when it returns. */
+export function writeMarker(folder: string, id: string, generation: number): void {
+  writeJson(markerPath(folder), { format: STORE_FORMAT, id, generation }, true);
+}
+
+/** Whether LevelDB's files are there at all. */
+export function hasDatabase(folder: string): boolean {
+  try {
+    return readdirSync(databaseFolder(folder)).some(
+      (name) => name === 'CURRENT' || /\.(ldb|sst|log)$|^MANIFEST-/.test(name),
+    );
+  } catch {
+    return false;
+  }
+}
+
+export type FilesState =
+  | { readonly state: 'clean' }
+  /** The last holder was stopped before its end. `since`: generation of the last clean end known; 0: none. */
+  | { readonly state: 'unclean'; readonly since: number }
+  /** A file was changed since the clean end (or another process is opening LevelDB just now: look again). */
+  | { readonly state: 'damaged'; readonly what: string };
+
+/** Compares LevelDB's files with what they were at the last clean end, before LevelDB can make it worse. */
+export function assessFiles(folder: string): FilesState {
+  const database = databaseFolder(folder);
+  const now = new Set(listFiles(database));
+  if (!now.has('CURRENT')) return { state: 'damaged', what: "LevelDB's file CURRENT is missing" };
+  const clean = readClean(folder);
+  if (clean === undefined || clean.session !== readSession(folder))
+    return { state: 'unclean', since: clean?.generation ?? 0 };
+  // Another MANIFEST than then: somebody opened LevelDB since and was stopped before the session was written.
+  const current = readText(join(database, 'CURRENT')).trim();
+  if (!(current in clean.files) && now.has(current)) return { state: 'unclean', since: clean.generation };
+  for (const [name, { bytes, crc }] of Object.entries(clean.files)) {
+    const what = compareFile(join(database, name), name, bytes, crc);
+    if (what !== undefined) return { state: 'damaged', what };
+  }
+  return { state: 'clean' };
+}
+
+function compareFile(path: string, name: string, bytes: number, crc: number | null): string | undefined {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined) return `LevelDB's file ${name} is missing`;
+  if (size !== bytes) return `LevelDB's file ${name} has ${size} bytes instead of ${bytes}`;
+  return crc !== null && crc32c(readFileSync(path)) !== crc ? `LevelDB's file ${name} is damaged` : undefined;
+}
+
+/** Whether the last session ended cleanly, judged without LevelDB's files. */
+export function endedCleanly(folder: string): boolean {
+  const clean = readClean(folder);
+  return clean !== undefined && clean.session === readSession(folder);
+}
+
+/** Call when LevelDB has been opened. */
+export function beginSession(folder: string, session: string): void {
+  writeFileSync(sessionPath(folder), session, { mode: 0o600 });
+}
+
+/** Call after LevelDB was closed. */
+export function endSession(folder: string, session: string, generation: number): void {
+  const database = databaseFolder(folder);
+  const files: Record<string, { bytes: number; crc: number | null }> = {};
+  for (const name of listFiles(database)) {
+    const path = join(database, name);
+    const table = /\.(ldb|sst)$/.test(name);
+    files[name] = { bytes: statSync(path).size, crc: table ? null : crc32c(readFileSync(path)) };
+  }
+  writeJson(cleanPath(folder), { session, generation, files } satisfies CleanMarker, false);
+}
+
+export function readHolder(folder: string): Holder | undefined {
+  const value = readJson(holderPath(folder)) as Partial<Holder> | undefined;
+  if (value === undefined || typeof value.socket !== 'string' || !Number.isSafeInteger(value.pid)) return undefined;
+  return { pid: value.pid ?? 0, command: String(value.command), since: String(value.since), socket: value.socket };
+}
+
+export function writeHolder(folder: string, holder: Holder): void {
+  writeJson(holderPath(folder), holder, false);
+}
+
+/** Removes the holder file if it is still the one that names this socket. */
+export function removeHolder(folder: string, socket: string): void {
+  if (readHolder(folder)?.socket === socket) rmSync(holderPath(folder), { force: true });
+}
+
+/** LevelDB's files that hold something: not its lock and its diary. */
+function listFiles(database: string): string[] {
+  return readdirSync(database).filter((name) => /^CURRENT$|^MANIFEST-\d+$|^\d+\.(log|ldb|sst)$/.test(name));
+}
+
+function readSession(folder: string): string | undefined {
+  try {
+    return readText(sessionPath(folder));
+  } catch {
+    return undefined;
+  }
+}
+
+function readClean(folder: string): CleanMarker | undefined {
+  const value = readJson(cleanPath(folder)) as Partial<CleanMarker> | undefined;
+  if (
+    value === undefined ||
+    typeof value.files !== 'object' ||
+    typeof value.session !== 'string' ||
+    !Number.isSafeInteger(value.generation)
+  )
+    return undefined;
+  return value as CleanMarker;
+}
+
+function readText(path: string): string {
+  return readFileSync(path, 'latin1').slice(0, 4096);
+}
+
+/** `undefined` when there is no such file or it is no JSON object (a torn write of a file that only saves time). */
+function readJson(path: string): object | undefined {
+  let text: string;
+  try {
+    if (statSync(path).size > JSON_MAX) return {};
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new FormatError('io', path, 'cannot be read', { cause: error });
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function writeJson(path: string, value: object, durable: boolean): void {
+  const temporary = `${path}.${process.pid}.new`;
+  const file = openSync(temporary, 'w', 0o600);
+  try {
+    writeSync(file, `${JSON.stringify(value)}\n`);
+    if (durable) fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(temporary, path);
+  if (!durable) return;
+  const parent = openSync(join(path, '..'), 'r');
+  try {
+    fsyncSync(parent);
+  } finally {
+    closeSync(parent);
+  }
+}
