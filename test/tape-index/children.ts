@@ -1,33 +1,14 @@
 /** Starts store-child.ts as real processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { build } from 'esbuild';
+import { bundleScript, plainEnvironment } from '../support/bundle.ts';
 
-const root = join(import.meta.dirname, '../..');
-/** Inside the project, so that packages are found. */
-const out = join(root, '.test-work', `index-${process.pid}`);
-let built: Promise<unknown> | undefined;
+let built: ReturnType<typeof bundleScript> | undefined;
 
-export const childFolder = out;
-
-/** Bundles a script of this folder to JavaScript and gives its path. */
-export async function bundled(script: string): Promise<string> {
-  mkdirSync(out, { recursive: true });
-  built ??= build({
-    entryPoints: ['test/tape-index/store-child.ts', 'test/tape-index/look-up-child.ts'].map((path) => join(root, path)),
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20.19',
-    packages: 'external',
-    outdir: out,
-    logLevel: 'warning',
-  });
-  await built;
-  return join(out, script.replace(/\.ts$/, '.js'));
+/** Call after the last test. */
+export async function removeChildren(): Promise<void> {
+  if (built !== undefined) rmSync((await built).folder, { recursive: true, force: true });
 }
 
 export interface Child {
@@ -41,12 +22,11 @@ export interface Child {
 type Step = readonly (string | number)[];
 
 export async function startChild(folder: string, ...steps: Step[]): Promise<Child> {
-  const script = await bundled('store-child.ts');
-  const environment: NodeJS.ProcessEnv = { ...process.env };
-  delete environment.NODE_EXTRA_CA_CERTS; // 46 ms at each start
-  const child = spawn(process.execPath, [script, folder, ...steps.map((step) => JSON.stringify(step))], {
+  built ??= bundleScript('test/tape-index/store-child.ts');
+  const { program } = await built;
+  const child = spawn(process.execPath, [program, folder, ...steps.map((step) => JSON.stringify(step))], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: environment,
+    env: plainEnvironment(),
   });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<Record<string, unknown> | null> => {

@@ -14,14 +14,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore, type Store } from '../../src/tape-index/level-store.ts';
-import { childFolder, startChild } from './children.ts';
+import { removeChildren, startChild } from './children.ts';
 
 let folder = '';
 beforeEach(() => {
   folder = join(mkdtempSync(join(tmpdir(), 'reelmap-store-')), 'index');
 });
 afterEach(() => rmSync(join(folder, '..'), { recursive: true, force: true }));
-afterAll(() => rmSync(childFolder, { recursive: true, force: true }));
+afterAll(removeChildren);
 
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const open = (more: { create?: boolean; replaceDamaged?: boolean; waitMs?: number } = {}): Promise<Store> =>
