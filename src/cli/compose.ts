@@ -1,4 +1,5 @@
 /** Wires the layers: the only place that knows all of the program. */
+import { join } from 'node:path';
 import { UserError } from '../bytes/errors.ts';
 import type { Services } from './services.ts';
 
@@ -7,7 +8,10 @@ const missing = (what: string): never => {
 };
 
 export const services: Services = {
-  openIndex: async () => missing('the index'),
+  async openIndex(home) {
+    const { openIndexService } = await import('./index-service.ts');
+    return openIndexService(join(home, 'index'), process.argv.slice(2, 4).join(' '));
+  },
   openTapes: async () => missing('the tape library'),
   restoreVolume: async () => missing('restore-volume'),
 };
