@@ -187,8 +187,10 @@ function tell(context: CommandContext, event: BackupEvent): void {
       progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
       return;
     case 'walked':
+      return;
     case 'committed':
     case 'phase':
+      if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
       return;
     case 'start':
       if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
