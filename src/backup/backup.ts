@@ -13,12 +13,14 @@ import { type IndexedVolume, indexVolume } from '../catalog/index-volume.ts';
 import type { VolumeSource } from '../catalog/source.ts';
 import { GAP_BYTES_DEFAULT, storedRuns } from '../plan/stored-runs.ts';
 import { sealDigest } from '../tape-index/check.ts';
-import { dropUnsealed, listRuns, listSets, runOperation, sealSet, setChunks } from '../tape-index/sets.ts';
-import type { TextSink } from '../tape-index/writer.ts';
+import { chunks as chunksOf } from '../tape-index/chunks.ts';
+import { dropRun, listRuns, putCartridge, putRun } from '../tape-index/records.ts';
+import { dropUnsealedSet, listSets, sealSet } from '../tape-index/sets.ts';
+import type { TextSink } from '../tape-index/text-twin.ts';
 import { CHUNK_BYTES_DEFAULT, COMMIT_BYTES_DEFAULT, COMMIT_MS_DEFAULT, VolumeCopy } from './copy-volume.ts';
 import type { BackupEnvironment } from './environment.ts';
 import { writeEndCopy, writeIndexFile } from './index-file.ts';
-import { type BackupRun, newRun, withCartridge } from './run.ts';
+import { type BackupRun, newRun, recordOf, runOf, withCartridge } from './run.ts';
 import { TapeSession } from './tape-session.ts';
 
 /** Keeps the text twin until the index file is written. */
@@ -79,16 +81,17 @@ interface BegunRun {
 /** Goes on with the run that a crash left, if the volume is unchanged, or begins a new one. */
 async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise<BegunRun> {
   const { source, recordSize } = request;
-  const runs = (await listRuns(env.store)) as readonly BackupRun[];
+  const runs = (await listRuns(env.store)).map(runOf);
   for (const run of runs.filter((one) => one.volume.identity === source.identity)) {
     if (run.fingerprint === source.fingerprint && run.recordSize === recordSize) {
-      return { run: { ...run, pid: process.pid }, chunks: await setChunks(env.store, run.set), resumed: true };
+      return { run: { ...run, pid: process.pid }, chunks: await chunksOf(env.store, run.set), resumed: true };
     }
     env.report({
       kind: 'note',
       text: `the volume has changed since the run of ${run.startedAt} stopped: beginning anew`,
     });
-    await dropUnsealed(env.store, run.set);
+    await env.store.batch([dropRun(run.set)], { sync: true });
+    await dropUnsealedSet(env.store, run.set);
   }
   const name = request.name ?? (await nameBefore(source.identity, env)) ?? source.defaultName;
   const volume: VolumeIdentity = {
@@ -101,17 +104,18 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
     toHex(env.random(16)),
     new Date(env.clock()).toISOString(),
     volume,
+    request.snapshot,
     source.fingerprint,
     recordSize,
   );
-  await env.store.batch([runOperation(run.set, run)], { sync: true });
+  await env.store.batch([putRun(recordOf(run, new Date(env.clock()).toISOString()))], { sync: true });
   return { run, chunks: [], resumed: false };
 }
 
 /** The name that the volume's last set gave it: a name lasts. */
 async function nameBefore(identity: string, env: BackupEnvironment): Promise<string | undefined> {
   const sets = await listSets(env.store);
-  return sets.filter((set) => set.volume.identity === identity).at(-1)?.volume.name;
+  return sets.filter(({ manifest }) => manifest.volume.identity === identity).at(-1)?.manifest.volume.name;
 }
 
 class BackupJob {
@@ -240,7 +244,7 @@ class BackupJob {
     this.#env.report({ kind: 'phase', phase: 'index' });
     const manifest = await writeIndexFile(this.#manifest(indexed, this.#copy.chunks), this.#parts());
     this.#env.report({ kind: 'phase', phase: 'seal' });
-    await sealSet(this.#env.store, manifest, this.#session.committedRecord());
+    await sealSet(this.#env.store, manifest, [putCartridge(this.#session.committedRecord()), dropRun(manifest.set)]);
     const partial = manifest.filesystems.some((one) => one.reason !== null || one.problems > 0);
     return { manifest, resumed: this.#begun.resumed, partial };
   }

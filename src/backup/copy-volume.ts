@@ -14,10 +14,11 @@ import { chunkRecordOf, readFileAt } from '../catalog/adopt.ts';
 import { CHUNK_EXTENTS_MAX, type ChunkLimits, type ChunkPlan, cutChunk } from '../plan/chunk.ts';
 import { type ChunkStep, chunkSteps, type DataSegments, dataSegments } from '../plan/copy-lists.ts';
 import { chunkHeader, chunkMemberName, chunkTrailer, planDigest } from '../tape/archive/chunk.ts';
-import { type CartridgeRecord, cartridgeOperation, chunkOperations, runOperation } from '../tape-index/sets.ts';
+import { putChunk, putChunkExtents } from '../tape-index/chunks.ts';
+import { putCartridge, putRun } from '../tape-index/records.ts';
 import { writeChunk } from './chunk-writer.ts';
 import type { BackupEnvironment } from './environment.ts';
-import { type BackupRun, nextOffset, withCartridge } from './run.ts';
+import { type BackupRun, nextOffset, recordOf, withCartridge } from './run.ts';
 import type { TapeSession } from './tape-session.ts';
 
 export interface CopyOptions {
@@ -279,12 +280,13 @@ export class VolumeCopy {
         chunkCount: this.#committed.length + records.length,
         cartridges: withCartridge(this.#run.cartridges, this.#session.cartridge),
       };
-      const rows = records.map((record, i) => chunkOperations(this.#run.set, record, this.#uncommitted[i].extents));
-      const cartridge: CartridgeRecord = this.#session.committedRecord();
-      await this.#env.store.batch(
-        [...rows.flat(), cartridgeOperation(cartridge), runOperation(this.#run.set, this.#run)],
-        { sync: true },
-      );
+      const { store, clock } = this.#env;
+      const { set } = this.#run;
+      for (const [i, { number }] of records.entries())
+        await putChunkExtents(store, set, number, this.#uncommitted[i].extents);
+      const run = recordOf(this.#run, new Date(clock()).toISOString());
+      const rows = records.map((record) => putChunk(set, record));
+      await store.batch([...rows, putCartridge(this.#session.committedRecord()), putRun(run)], { sync: true });
       this.#committed.push(...records);
       this.#uncommitted = [];
     }

@@ -1,9 +1,9 @@
 /** Writes what ends a set on tape: the index file, and at the end of a full cartridge a copy of it and the table of contents. */
 import { FormatError } from '../bytes/errors.ts';
 import type { Manifest } from '../bytes/manifest.ts';
+import { extentRows, filesOnCartridge, sealedRows } from '../catalog/set-rows.ts';
 import type { CartridgeFile } from '../tape/archive/end-of-cartridge.ts';
 import { indexFileMembers } from '../tape/archive/index-file.ts';
-import { extentRows, filesOnCartridge, sealedRows } from '../tape-index/sets.ts';
 import type { BackupEnvironment } from './environment.ts';
 import type { TapeSession } from './tape-session.ts';
 
@@ -21,16 +21,16 @@ export interface IndexFileParts {
 export async function writeIndexFile(manifest: Manifest, parts: IndexFileParts): Promise<Manifest> {
   const { session, env } = parts;
   for (let tries = 0; ; tries++) {
-    const { id, barcode, previousIndexObject } = session.cartridge;
+    const { id, barcode, lastIndexObject } = session.cartridge;
     const known = manifest.cartridges.some((one) => one.id === id);
     const written: Manifest = {
       ...manifest,
-      previousIndexObject,
+      previousIndexObject: lastIndexObject,
       cartridges: known ? manifest.cartridges : [...manifest.cartridges, { id, barcode }],
     };
     const object = session.object;
     if (await session.writeArchive(membersOf(written, parts))) {
-      session.committedRecord({ previousIndexObject: object });
+      session.committedRecord({ lastIndexObject: object });
       return written;
     }
     if (session.isEmpty || tries > 0)
@@ -51,10 +51,10 @@ export async function writeEndCopy(manifest: Manifest, parts: IndexFileParts): P
   const object = session.object;
   const partial: Manifest = {
     ...manifest,
-    previousIndexObject: session.cartridge.previousIndexObject,
+    previousIndexObject: session.cartridge.lastIndexObject,
     complete: false,
   };
-  if (await session.writeArchive(membersOf(partial, parts))) session.committedRecord({ previousIndexObject: object });
+  if (await session.writeArchive(membersOf(partial, parts))) session.committedRecord({ lastIndexObject: object });
   else env.report({ kind: 'note', text: `cartridge ${session.cartridge.barcode} has no room for a copy of the index` });
   await session.closeFull(await contents(manifest, parts));
 }
@@ -72,7 +72,7 @@ const membersOf = (manifest: Manifest, parts: IndexFileParts): ReturnType<typeof
 
 /** Every whole tape file of the cartridge that the index knows of, this set's included. */
 async function contents(manifest: Manifest, parts: IndexFileParts): Promise<readonly CartridgeFile[]> {
-  const { id, labelEnd, previousIndexObject } = parts.session.cartridge;
+  const { id, lastIndexObject } = parts.session.cartridge;
   const files = new Map<number, CartridgeFile>();
   files.set(0, { object: 0, kind: 'label', set: null, chunk: null });
   const own = manifest.chunks.flatMap((chunk) => chunk.copies.map((copy) => ({ chunk, copy })));
@@ -81,8 +81,8 @@ async function contents(manifest: Manifest, parts: IndexFileParts): Promise<read
       files.set(copy.firstObject, { object: copy.firstObject, kind: 'chunk', set: manifest.set, chunk: chunk.number });
   }
   for (const file of await filesOnCartridge(parts.env.store, id)) files.set(file.object, file);
-  if (previousIndexObject !== null && previousIndexObject >= labelEnd && !files.has(previousIndexObject)) {
-    files.set(previousIndexObject, { object: previousIndexObject, kind: 'index', set: manifest.set, chunk: null });
+  if (lastIndexObject !== null && !files.has(lastIndexObject)) {
+    files.set(lastIndexObject, { object: lastIndexObject, kind: 'index', set: manifest.set, chunk: null });
   }
   return [...files.values()].sort((a, b) => a.object - b.object);
 }

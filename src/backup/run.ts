@@ -1,5 +1,7 @@
 /** A backup run as the store keeps it, so that a killed one goes on where its last committed chunk ends. */
-import type { ChunkRecord, VolumeIdentity } from '../bytes/manifest.ts';
+import { check } from '../bytes/errors.ts';
+import type { ChunkRecord, Manifest, VolumeIdentity } from '../bytes/manifest.ts';
+import type { RunRecord } from '../tape-index/records.ts';
 
 /** State of an unfinished set. Small: its chunks are rows of their own. */
 export interface BackupRun {
@@ -7,6 +9,7 @@ export interface BackupRun {
   readonly set: string;
   readonly startedAt: string;
   readonly volume: VolumeIdentity;
+  readonly snapshot: Manifest['snapshot'];
   /** `VolumeSource.fingerprint` at the start: the run resumes on nothing else. */
   readonly fingerprint: string;
   readonly recordSize: number;
@@ -21,12 +24,14 @@ export const newRun = (
   set: string,
   startedAt: string,
   volume: VolumeIdentity,
+  snapshot: Manifest['snapshot'],
   fingerprint: string,
   recordSize: number,
 ): BackupRun => ({
   set,
   startedAt,
   volume,
+  snapshot,
   fingerprint,
   recordSize,
   cartridges: [],
@@ -48,4 +53,40 @@ export function withCartridge(
   return cartridges.some(({ id }) => id === one.id)
     ? cartridges
     : [...cartridges, { id: one.id, barcode: one.barcode }];
+}
+
+/** The run as the store's row. */
+export const recordOf = (run: BackupRun, updatedAt: string): RunRecord => ({
+  id: run.set,
+  set: run.set,
+  volume: run.volume,
+  snapshot: run.snapshot,
+  startedAt: run.startedAt,
+  updatedAt,
+  pid: run.pid,
+  committedChunks: run.chunkCount,
+  detail: { fingerprint: run.fingerprint, recordSize: run.recordSize, cartridges: run.cartridges },
+});
+
+/** The run of a row. @throws FormatError when its details are not those of a backup */
+export function runOf(record: RunRecord): BackupRun {
+  const { fingerprint, recordSize, cartridges } = record.detail;
+  const where = `run ${record.set.slice(0, 8)}`;
+  check(
+    typeof fingerprint === 'string' && typeof recordSize === 'number' && Array.isArray(cartridges),
+    where,
+    'its details are not those of a backup',
+  );
+  const { set, startedAt, volume, snapshot, pid, committedChunks } = record;
+  return {
+    set,
+    startedAt,
+    volume,
+    snapshot,
+    fingerprint,
+    recordSize,
+    cartridges: cartridges as BackupRun['cartridges'],
+    chunkCount: committedChunks,
+    pid,
+  };
 }

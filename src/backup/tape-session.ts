@@ -13,8 +13,9 @@ import type { Bytes, TapeObject } from '../bytes/units.ts';
 import type { TapeWrite } from '../initiator/tape-drive.ts';
 import { type CartridgeContent, labelCartridge, readCartridge } from '../library/label-cartridge.ts';
 import { type CartridgeFile, endOfCartridgeMembers } from '../tape/archive/end-of-cartridge.ts';
+import type { Label } from '../tape/archive/label.ts';
 import { archiveRecords, type Member } from '../tape/archive/members.ts';
-import { type CartridgeRecord, listCartridges, putCartridge } from '../tape-index/sets.ts';
+import { type CartridgeRecord, listCartridges, putCartridge } from '../tape-index/records.ts';
 import type { BackupEnvironment } from './environment.ts';
 
 export interface SessionOptions {
@@ -36,6 +37,8 @@ export class TapeSession {
   #record: CartridgeRecord | undefined;
   #object: TapeObject = 0;
   #worm = false;
+  /** First object behind the label of the cartridge in use. */
+  #labelEnd: TapeObject = 0;
   /** Id promised to a cartridge that is to be labelled next, in the end file of the one before. */
   #promised: { readonly id: string; readonly barcode: string } | null = null;
 
@@ -57,7 +60,7 @@ export class TapeSession {
   }
   /** Nothing on it but its label: a chunk that does not fit here fits nowhere. */
   get isEmpty(): boolean {
-    return this.#record !== undefined && this.#object === this.#record.labelEnd;
+    return this.#record !== undefined && this.#object === this.#labelEnd;
   }
 
   /** Loads a cartridge that can be written, labelling a blank one. Stands at its append position. */
@@ -98,12 +101,12 @@ export class TapeSession {
   /** Barcodes worth a try: those already being filled first, then those the index does not know. */
   async #candidates(): Promise<readonly string[]> {
     const known = new Map((await listCartridges(this.#env.store)).map((record) => [record.barcode, record]));
-    const { barcodes, recordSize } = this.#options;
+    const { barcodes } = this.#options;
     const within = await this.#env.station.barcodes();
     const wanted = barcodes.length > 0 ? barcodes : within;
     const usable = wanted.filter((barcode) => {
       const record = known.get(barcode);
-      return record === undefined || (record.state === 'append' && record.recordSize === recordSize);
+      return record === undefined || record.state === 'append';
     });
     const loaded = await this.#env.station.loaded();
     const rank = (barcode: string): number => (known.has(barcode) ? (barcode === loaded ? 0 : 1) : 2);
@@ -138,18 +141,9 @@ export class TapeSession {
       env.clock,
       env.random,
     );
-    this.#record = {
-      id: label.cartridge,
-      barcode,
-      pool: label.pool,
-      recordSize: label.recordSize,
-      state: 'append',
-      labelEnd,
-      endObject: labelEnd,
-      previousIndexObject: null,
-      note: '',
-    };
-    await putCartridge(env.store, this.#record);
+    this.#labelEnd = labelEnd;
+    this.#record = this.#newRecord(label, labelEnd);
+    await this.#save(this.#record);
     this.#object = labelEnd;
     env.report({ kind: 'cartridge', barcode, labelled: true });
     return undefined;
@@ -171,25 +165,37 @@ export class TapeSession {
         return 'labelled, holds data, and is not in the index; run `reelmap index rebuild` first';
     }
     if (known !== undefined && known.state !== 'append') return `marked ${known.state}`;
-    const record: CartridgeRecord = known ?? {
-      id: label.cartridge,
-      barcode,
-      pool: label.pool,
-      recordSize: label.recordSize,
-      state: 'append',
-      labelEnd,
-      endObject: labelEnd,
-      previousIndexObject: null,
-      note: '',
-    };
+    const record: CartridgeRecord = known ?? this.#newRecord(label, labelEnd);
     if (!(await station.drive.locate(record.endObject))) {
       return `ends before object ${record.endObject}, where the index says data is; was it written elsewhere? run \`reelmap verify\``;
     }
-    if (known === undefined) await putCartridge(store, record);
+    if (known === undefined) await this.#save(record);
+    this.#labelEnd = labelEnd;
     this.#record = record;
     this.#object = record.endObject;
     this.#env.report({ kind: 'cartridge', barcode, labelled: false });
     return undefined;
+  }
+
+  #newRecord(label: Label, labelEnd: TapeObject): CartridgeRecord {
+    return {
+      id: label.cartridge,
+      barcode: label.barcode,
+      state: 'append',
+      reason: null,
+      worm: this.#worm,
+      capacity: null,
+      used: 0,
+      lastIndexObject: null,
+      endObject: labelEnd,
+      endFile: 1,
+      labelledAt: label.createdAt,
+      updatedAt: new Date(this.#env.clock()).toISOString(),
+    };
+  }
+
+  #save(record: CartridgeRecord): Promise<void> {
+    return this.#env.store.batch([putCartridge(record)], { sync: true });
   }
 
   /** First object behind everything on the cartridge. Leaves the drive there. */
@@ -261,7 +267,12 @@ export class TapeSession {
 
   /** The record of the cartridge with what is committed on it now. */
   committedRecord(changes: Partial<CartridgeRecord> = {}): CartridgeRecord {
-    this.#record = { ...this.cartridge, endObject: this.#object, ...changes };
+    this.#record = {
+      ...this.cartridge,
+      endObject: this.#object,
+      updatedAt: new Date(this.#env.clock()).toISOString(),
+      ...changes,
+    };
     return this.#record;
   }
 
@@ -276,12 +287,12 @@ export class TapeSession {
         barcode: record.barcode,
         closedAt: new Date(this.#env.clock()).toISOString(),
         next: await this.#promiseNext(),
-        previousIndexObject: record.previousIndexObject,
+        previousIndexObject: record.lastIndexObject,
         files,
       }),
     );
-    const last = whole ? object : record.previousIndexObject;
-    await putCartridge(this.#env.store, this.committedRecord({ state: 'full', previousIndexObject: last }));
+    const last = whole ? object : record.lastIndexObject;
+    await this.#save(this.committedRecord({ state: 'full', lastIndexObject: last }));
     this.#record = undefined;
   }
 
@@ -296,7 +307,7 @@ export class TapeSession {
 
   /** Flags a cartridge that could not be written; it ends at its last committed mark. */
   async closeFailed(words: string): Promise<void> {
-    await putCartridge(this.#env.store, { ...this.cartridge, state: 'error', note: words });
+    await this.#save({ ...this.cartridge, state: 'error', reason: words });
     this.#env.report({
       kind: 'note',
       text: `cartridge ${this.cartridge.barcode}: ${words}; closed at its last committed mark`,

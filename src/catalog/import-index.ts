@@ -5,7 +5,8 @@ import { readIndexFile } from '../tape/archive/index-file.ts';
 import type { NextRecord } from '../tape/archive/record-stream.ts';
 import { checkSet } from '../tape-index/check.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
-import { dropUnsealed, importRows, putChunks, sealSet } from '../tape-index/sets.ts';
+import { dropUnsealedSet, sealSet } from '../tape-index/sets.ts';
+import { importRows } from './set-rows.ts';
 
 /**
  * Reads an index file and puts its set into the store, sealed: visible at once and whole, or not at all.
@@ -17,12 +18,11 @@ export async function importIndexFile(store: KvStore, next: NextRecord, where: s
     for await (const part of readIndexFile(next, where)) {
       if (part.kind === 'manifest') {
         manifest = part.manifest;
-        await dropUnsealed(store, manifest.set);
-        await putChunks(store, manifest.set, manifest.chunks);
+        await dropUnsealedSet(store, manifest.set);
         continue;
       }
       check(manifest !== undefined, where, 'no manifest at its beginning');
-      if (part.kind === 'pages' || part.kind === 'extents') await importRows(store, manifest.set, part.rows);
+      if (part.kind === 'pages' || part.kind === 'extents') await importRows(store, manifest.set, part.rows, where);
     }
     check(manifest !== undefined, where, 'holds no manifest');
     const found = await checkSet(store, manifest);
@@ -31,7 +31,7 @@ export async function importIndexFile(store: KvStore, next: NextRecord, where: s
     await sealSet(store, manifest);
     return manifest;
   } catch (error) {
-    if (manifest !== undefined && error instanceof FormatError) await dropUnsealed(store, manifest.set);
+    if (manifest !== undefined && error instanceof FormatError) await dropUnsealedSet(store, manifest.set);
     throw error;
   }
 }

@@ -3,10 +3,12 @@ import { FormatError } from '../bytes/errors.ts';
 import type { Runs } from '../bytes/extents.ts';
 import type { FilesystemRecord } from '../bytes/manifest.ts';
 import type { Clock } from '../bytes/random.ts';
+import { toHex } from '../bytes/random.ts';
 import type { Filesystem } from '../filesystem/filesystem.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
-import { dropIndexRows } from '../tape-index/sets.ts';
-import { createIndexWriter, type IndexSummary, type TextSink } from '../tape-index/writer.ts';
+import type { TextSink } from '../tape-index/text-twin.ts';
+import { createIndexWriter, type IndexSummary } from '../tape-index/writer.ts';
+import { dropSealedRows } from './set-rows.ts';
 import type { VolumeSource } from './source.ts';
 import { WHOLE_ROOT_INODE, wholeVolumeBatches } from './whole-volume.ts';
 
@@ -45,18 +47,20 @@ export async function indexVolume(request: IndexRequest): Promise<IndexedVolume>
   } catch (error) {
     if (!(error instanceof FormatError) || error.kind === 'io') throw error;
     request.note(`${error.message}: indexed as one item`);
-    await dropIndexRows(request.store, request.set);
+    await dropSealedRows(request.store, toHex(request.set));
     return indexWhole(request, error.message);
   }
 }
 
 async function indexTree(request: IndexRequest, filesystem: Filesystem): Promise<IndexedVolume> {
   const { store, set, text, signal } = request;
-  const writer = await createIndexWriter({
+  const writer = createIndexWriter({
     store,
     set,
     filesystem: FILESYSTEM_NUMBER,
     rootInode: filesystem.rootInode,
+    blockSize: filesystem.identity.blockSize,
+    inodesExpected: filesystem.inodeEstimate,
     text: text(),
   });
   let inodes = 0;
@@ -69,7 +73,7 @@ async function indexTree(request: IndexRequest, filesystem: Filesystem): Promise
       writer.addNames(batch);
     }
   }
-  const summary = await writer.finish();
+  const summary = await writer.finish(request.signal);
   const { type, uuid, label, blockSize, byteLength } = filesystem.identity;
   return {
     summary,
@@ -95,7 +99,7 @@ async function indexTree(request: IndexRequest, filesystem: Filesystem): Promise
 async function indexWhole(request: IndexRequest, reason: string): Promise<IndexedVolume> {
   const { store, clock, set, source, stored, text } = request;
   const { byteLength } = source.volume;
-  const writer = await createIndexWriter({
+  const writer = createIndexWriter({
     store,
     set,
     filesystem: FILESYSTEM_NUMBER,
@@ -106,7 +110,7 @@ async function indexWhole(request: IndexRequest, reason: string): Promise<Indexe
     if (batch.kind === 'inodes') writer.addInodes(batch);
     else writer.addNames(batch);
   }
-  const summary = await writer.finish();
+  const summary = await writer.finish(request.signal);
   return {
     summary,
     filesystem: {

@@ -1,17 +1,21 @@
-/** Wires the layers: the only place that knows all of the program. */
-import { join } from 'node:path';
-import { UserError } from '../bytes/errors.ts';
+/** Wires the layers for the commands that read: the index, cartridges for a restore, a volume's way back. Each loaded when it is asked for. */
 import type { Services } from './services.ts';
+import { indexFolder } from './state.ts';
 
-const missing = (what: string): never => {
-  throw new UserError(what, 'is not part of this build', 'use a release of reelmap');
-};
+/** What this process does, for whoever has to wait for it. */
+const command = (): string => process.argv.slice(2, 4).join(' ');
 
 export const services: Services = {
   async openIndex(home) {
     const { openIndexService } = await import('./index-service.ts');
-    return openIndexService(join(home, 'index'), process.argv.slice(2, 4).join(' '));
+    return openIndexService(indexFolder(home), command());
   },
-  openTapes: async () => missing('the tape library'),
-  restoreVolume: async () => missing('restore-volume'),
+  async openTapes(home, set, signal) {
+    const { openTapes } = await import('./tapes.ts');
+    return openTapes(home, set, signal);
+  },
+  async restoreVolume(home, index, request) {
+    const { restoreVolumeOf } = await import('./volume-restore.ts');
+    return restoreVolumeOf(home, index, request);
+  },
 };

@@ -7,6 +7,7 @@ export interface TableEntry {
 }
 
 export const COMMANDS: Readonly<Record<string, TableEntry>> = {
+  backup: { summary: 'a full backup of one or more volumes', load: () => import('./commands/backup.ts') },
   sets: { summary: 'the backup sets', load: () => import('./commands/sets.ts') },
   ls: { summary: 'list a directory of a set', load: () => import('./commands/ls.ts') },
   find: { summary: 'find names in all sets', load: () => import('./commands/find.ts') },
@@ -16,5 +17,10 @@ export const COMMANDS: Readonly<Record<string, TableEntry>> = {
   'restore-volume': {
     summary: 'bring a whole volume back, by the data mover',
     load: () => import('./commands/restore-volume.ts'),
+  },
+  verify: { summary: 'read a set back from tape and check it', load: () => import('./commands/verify.ts') },
+  index: {
+    summary: 'make the index again from the cartridges, or check it',
+    load: () => import('./commands/index.ts'),
   },
 };

@@ -6,7 +6,6 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
-import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
@@ -16,11 +15,8 @@ import { openChanger } from '../initiator/changer.ts';
 import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
 import { openTapeDrive } from '../initiator/tape-drive.ts';
 import { openStation, type TapeStation } from '../library/station.ts';
-import { naaDesignator } from '../scsi/common/vpd.ts';
+import type { Execute } from '../scsi/execute.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
-import { diskUnit } from '../target/disk.ts';
-import { CONTROLLER_LUN, Router } from '../target/router.ts';
-import { openVirtualDevices } from '../target/virtual-library/devices.ts';
 import {
   createLibrary,
   libraryExists,
@@ -28,16 +24,12 @@ import {
   type ReservedDrive,
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
+import { type DiskToServe, makeMover } from './embedded-mover.ts';
 import { formatBytes } from './progress.ts';
+import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
 export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4];
-
-export interface DiskToServe {
-  readonly store: BlockStore;
-  readonly path: string;
-  readonly writable: boolean;
-}
 
 export interface WorkplaceOptions {
   /** For whoever finds the drive or the store busy. */
@@ -47,6 +39,8 @@ export interface WorkplaceOptions {
   readonly disks: readonly DiskToServe[];
   /** SHA-256 of tape files beside the copy. */
   readonly digest?: boolean;
+  /** The mover in a thread of its own: for commands that move much. */
+  readonly thread?: boolean;
   /** Make the store anew where it is lost or damaged. */
   readonly rebuild?: boolean;
   readonly note: (text: string) => void;
@@ -71,13 +65,10 @@ export interface Workplace extends AsyncDisposable {
   requireSpace(needed: Bytes): Promise<void>;
 }
 
-export const libraryFolder = (home: string): string => join(home, 'library');
-export const indexFolder = (home: string): string => join(home, 'index');
-
 /** Makes the state directory. @throws UserError when it cannot be written */
 export function makeHome(home: string): void {
   try {
-    mkdirSync(join(home, 'tmp'), { recursive: true, mode: 0o700 });
+    mkdirSync(temporaryFolder(home), { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new UserError(
       home,
@@ -107,7 +98,11 @@ export interface StoreOptions {
 /** The index store of a state directory, or the process that holds it. */
 export async function openIndexStore(home: string, options: StoreOptions): Promise<KvStore> {
   const { openStore } = await import('../tape-index/level-store.ts');
-  return openStore(indexFolder(home), { create: options.create ?? false, command: options.command });
+  return openStore(indexFolder(home), {
+    create: options.create ?? false,
+    command: options.command,
+    replaceDamaged: options.rebuild ?? false,
+  });
 }
 
 /** How often a busy drive is asked for again with --wait. */
@@ -124,83 +119,120 @@ async function reserve(library: VirtualLibrary, options: WorkplaceOptions): Prom
   }
 }
 
-/** Opens everything; what was opened is closed again when something fails. */
-export async function openWorkplace(home: string, options: WorkplaceOptions): Promise<Workplace> {
-  const library = await openHomeLibrary(home, options.digest);
-  const closers: (() => unknown)[] = [];
-  const close = async (): Promise<void> => {
+/** Drive, changer and mover, without the index. */
+export interface MoverPlace extends AsyncDisposable {
+  readonly library: VirtualLibrary;
+  readonly station: TapeStation;
+  readonly mover: CopyManager;
+  readonly disks: readonly ServedDisk[];
+}
+
+/** What was opened, closed last to first. */
+class Closers {
+  readonly #all: (() => unknown)[] = [];
+
+  add(closer: () => unknown): void {
+    this.#all.push(closer);
+  }
+
+  /** Closes everything, whatever fails on the way; then throws the first failure. */
+  async close(): Promise<void> {
     let failure: { readonly error: unknown } | undefined;
-    while (closers.length > 0) {
+    for (let closer = this.#all.pop(); closer !== undefined; closer = this.#all.pop()) {
       try {
-        await closers.pop()?.();
+        await closer();
       } catch (error) {
         failure ??= { error };
       }
     }
     if (failure !== undefined) throw failure.error;
-  };
+  }
+}
+
+async function closedOnFailure<T>(closers: Closers, open: () => Promise<T>): Promise<T> {
   try {
-    const drive = await reserve(library, options);
-    closers.push(() => drive[Symbol.dispose]());
-    const store = await openIndexStore(home, {
-      command: options.command,
-      create: true,
-      rebuild: options.rebuild ?? false,
-    });
-    closers.push(() => store[Symbol.asyncDispose]());
-    const mover = await embeddedMover(library, drive, options, closers);
-    return {
-      home,
-      store,
-      library,
-      ...mover,
-      temporaryPath: (name) => join(home, 'tmp', `${process.pid}-${name}`),
-      requireSpace: async (needed) => requireSpace(library, needed),
-      [Symbol.asyncDispose]: close,
-    };
+    return await open();
   } catch (error) {
-    await close().catch(() => undefined);
+    await closers.close().catch(() => undefined);
     throw error;
   }
 }
 
-/** The client's initiator port at the embedded mover. */
-const NEXUS = 'client';
+/** Reserves a drive and makes the mover over it and the disks. */
+export async function openMoverPlace(home: string, options: WorkplaceOptions): Promise<MoverPlace> {
+  const library = await openHomeLibrary(home, options.digest);
+  const closers = new Closers();
+  return closedOnFailure(closers, async () => {
+    const drive = await reserve(library, options);
+    closers.add(() => drive[Symbol.dispose]());
+    const mover = await embeddedMover(library, drive, options, closers);
+    return { library, ...mover, [Symbol.asyncDispose]: () => closers.close() };
+  });
+}
+
+/** Drive, mover and index. The drive is asked for first: who waits for it does not hold the index. */
+export async function openWorkplace(home: string, options: WorkplaceOptions): Promise<Workplace> {
+  const closers = new Closers();
+  const place = await openMoverPlace(home, options);
+  closers.add(() => place[Symbol.asyncDispose]());
+  return closedOnFailure(closers, async () => {
+    const { command, rebuild = false } = options;
+    const store = await openIndexStore(home, { command, create: true, rebuild });
+    closers.add(() => store[Symbol.asyncDispose]());
+    const { library, station, mover, disks } = place;
+    return {
+      home,
+      store,
+      library,
+      station,
+      mover,
+      disks,
+      temporaryPath: (name) => join(temporaryFolder(home), `${process.pid}-${name}`),
+      requireSpace: async (needed) => requireSpace(library, needed),
+      [Symbol.asyncDispose]: () => closers.close(),
+    };
+  });
+}
 
 async function embeddedMover(
   library: VirtualLibrary,
   reserved: ReservedDrive,
   options: WorkplaceOptions,
-  closers: (() => unknown)[],
+  closers: Closers,
 ): Promise<Pick<Workplace, 'station' | 'mover' | 'disks'>> {
-  const failures: unknown[] = [];
-  const devices = await openVirtualDevices(reserved.view, {
-    onFailure: (_drive, failure) => failures.push(failure.cause),
-  });
-  closers.push(() => devices[Symbol.asyncDispose]());
-  const router = new Router({ serialNumber: `${library.id}-${process.pid}` });
-  const unit = devices.drive(reserved.address);
-  if (unit === undefined) throw new FormatError('io', 'tape library', `no drive at element ${reserved.address}`);
-  const changer = await openChanger(router.lun(NEXUS, router.add(devices.changer)));
-  const drive = await openTapeDrive(router.lun(NEXUS, router.add(unit)));
+  const { command, disks: served, digest = false } = options;
+  const { address } = reserved;
+  const threads = options.thread === true ? await import('./mover-thread.ts') : undefined;
+  const made =
+    threads?.moverThreadAvailable() === true
+      ? await threads.startMoverThread({
+          libraryFolder: library.folder,
+          driveAddress: address,
+          command,
+          digest,
+          disks: served.map(({ path, writable }) => ({ path, writable })),
+        })
+      : await makeMover(reserved.view, address, served);
+  closers.add(() => made[Symbol.asyncDispose]());
+  const { units } = made;
+  const changer = await openChanger(units.changer);
+  const drive = await openTapeDrive(units.drive);
   const disks: ServedDisk[] = [];
-  for (const [i, disk] of options.disks.entries()) disks.push(await serveDisk(router, disk, `${library.id}-disk-${i}`));
-  const mover = await openCopyManager(router.lun(NEXUS, CONTROLLER_LUN));
-  const name = `drive ${reserved.address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
-  return { station: openStation(name, drive, changer, reserved.address), mover, disks };
+  for (const execute of units.disks) disks.push(await servedDisk(execute));
+  const mover = await openCopyManager(units.controller);
+  const name = `drive ${address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
+  return { station: openStation(name, drive, changer, address), mover, disks };
 }
 
-async function serveDisk(router: Router, disk: DiskToServe, serialNumber: string): Promise<ServedDisk> {
-  const designator = naaDesignator(`${serialNumber} ${disk.path}`);
-  const unit = diskUnit(disk.store, { name: disk.path, serialNumber, designator, writable: disk.writable });
-  const device = await openBlockDevice(router.lun(NEXUS, router.add(unit)));
+async function servedDisk(execute: Execute): Promise<ServedDisk> {
+  const device = await openBlockDevice(execute);
+  if (device.designator === undefined)
+    throw new FormatError('unsupported', device.device, 'has no designator that a copy list can name');
   return {
-    designator,
+    designator: device.designator,
     blockLength: device.blockLength,
     device,
-    read: async (offset, into) => {
-      await device.read(offset, into);
-    },
+    read: (offset, into) => device.read(offset, into),
   };
 }
 

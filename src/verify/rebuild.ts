@@ -20,15 +20,10 @@ import { openTapeFile } from '../library/tape-file.ts';
 import { parseChunkHeader } from '../tape/archive/chunk.ts';
 import type { Label } from '../tape/archive/label.ts';
 import { sealDigest } from '../tape-index/check.ts';
+import { putChunkExtents } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
-import {
-  type CartridgeRecord,
-  chunkOperations,
-  dropUnsealed,
-  listSets,
-  putCartridge,
-  sealSet,
-} from '../tape-index/sets.ts';
+import { type CartridgeRecord, putCartridge } from '../tape-index/records.ts';
+import { dropUnsealedSet, listSets, sealSet } from '../tape-index/sets.ts';
 
 export interface RebuildEnvironment {
   readonly store: KvStore;
@@ -96,7 +91,7 @@ class Rebuild {
     const files: ScannedFile[] = [];
     for await (const file of scanBackwards(station.drive, barcode, labelEnd)) files.push(file);
     for (const file of files) await this.#useFile(barcode, file);
-    await putCartridge(store, await this.#cartridgeRecord(barcode, label, labelEnd, files));
+    await store.batch([putCartridge(await this.#cartridgeRecord(label, labelEnd, files))], { sync: true });
     note(`cartridge ${barcode}: ${files.filter((file) => file.manifest !== undefined).length} index files`);
   }
 
@@ -143,31 +138,31 @@ class Rebuild {
     }
   }
 
-  async #cartridgeRecord(
-    barcode: string,
-    label: Label,
-    labelEnd: number,
-    files: readonly ScannedFile[],
-  ): Promise<CartridgeRecord> {
+  async #cartridgeRecord(label: Label, labelEnd: number, files: readonly ScannedFile[]): Promise<CartridgeRecord> {
     const { drive } = this.#env.station;
     const closed = files[0]?.what.kind === 'end' && files[0].end !== undefined;
     const last = files.find((file) => file.manifest !== undefined || file.end !== undefined);
     let endObject = labelEnd;
+    await drive.locate(labelEnd);
     if (last !== undefined) {
       await drive.locate(last.object);
       await drive.spaceFilemarks(1);
       endObject = (await drive.position()).object;
     }
+    const { file } = await drive.position();
     return {
       id: label.cartridge,
-      barcode,
-      pool: label.pool,
-      recordSize: label.recordSize,
+      barcode: label.barcode,
       state: closed ? 'full' : 'append',
-      labelEnd,
+      reason: null,
+      worm: (await drive.medium()).worm,
+      capacity: (await drive.attributes()).maximumCapacity ?? null,
+      used: 0,
+      lastIndexObject: last?.object ?? null,
       endObject,
-      previousIndexObject: last?.object ?? null,
-      note: '',
+      endFile: file,
+      labelledAt: label.createdAt,
+      updatedAt: new Date(this.#env.clock()).toISOString(),
     };
   }
 
@@ -189,7 +184,7 @@ class Rebuild {
 
   /** Sets that name cartridges which were not read. */
   async #missingCartridges(): Promise<void> {
-    for (const set of await listSets(this.#env.store)) {
+    for (const { manifest: set } of await listSets(this.#env.store)) {
       const missing = set.cartridges.filter(({ id }) => !this.#seen.has(id)).map(({ barcode }) => barcode);
       if (missing.length > 0)
         this.#incomplete.push(
@@ -257,7 +252,7 @@ class Rebuild {
       openers,
       signal,
     );
-    await dropUnsealed(store, set);
+    await dropUnsealedSet(store, set);
     const indexed = await indexVolume({
       store,
       clock,
@@ -269,7 +264,7 @@ class Rebuild {
       text: () => async () => {},
       ...(signal && { signal }),
     });
-    for (const { record, extents } of chunks) await store.batch(chunkOperations(set, record, extents));
+    for (const { record, extents } of chunks) await putChunkExtents(store, set, record.number, extents);
     const startedAt = new Date(volume.mtime * 1000).toISOString();
     const end = chunks.at(-1)?.record;
     await sealSet(store, {

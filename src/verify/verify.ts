@@ -8,7 +8,7 @@ import type { SetIndex } from '../tape-index/reader.ts';
 import { type DamagedRange, verifyChunk } from './verify-chunk.ts';
 
 /** How well a set is proven, weakest first. DESIGN "What makes a restore trustworthy". */
-export type ProofLevel = 'unread' | 'record-checked' | 'hash-equal' | 'equal to the volume';
+export type ProofLevel = 'unread' | 'record-checked' | 'hash-equal' | 'equal-to-snapshot';
 
 export interface VerifyRequest {
   readonly manifest: Manifest;
@@ -47,7 +47,7 @@ export async function verifySet(request: VerifyRequest): Promise<VerifyResult> {
     0,
   );
   const damaged: DamagedRange[] = [];
-  let level: ProofLevel = request.against === undefined ? 'hash-equal' : 'equal to the volume';
+  let level: ProofLevel = request.against === undefined ? 'hash-equal' : 'equal-to-snapshot';
   let records = 0;
   let bytes = 0;
   let done = 0;

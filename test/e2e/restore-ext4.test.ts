@@ -35,10 +35,8 @@ import { mustWalk } from '../support/walked.ts';
 // The commands' own output is of no interest here.
 vi.mock(import('node:fs'), async (original) => {
   const real = await original();
-  const writeSync = ((descriptor: number, data: Uint8Array, ...rest: number[]) =>
-    descriptor <= 2
-      ? data.length - (rest[0] ?? 0)
-      : real.writeSync(descriptor, data, ...rest)) as typeof real.writeSync;
+  const writeSync = ((descriptor: number, data: Uint8Array, at = 0, ...rest: number[]) =>
+    descriptor <= 2 ? data.length - Number(at) : real.writeSync(descriptor, data, at, ...rest)) as typeof real.writeSync;
   return { ...real, writeSync, default: { ...real, writeSync } } as never;
 });
 

@@ -97,6 +97,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
     wait: options.wait === true,
     disks: [{ store: volume, path: found.path, writable: false }],
     digest: options.chunkHash,
+    thread: true,
     note: (text) => context.output.note(text),
   });
   await place.requireSpace(totalBytes(source.allocated));

@@ -1,7 +1,7 @@
 /** `reelmap index rebuild` and `reelmap index check`: the index again from the cartridges; the index against its seals. */
 import { UserError } from '../../bytes/errors.ts';
 import { checkSet } from '../../tape-index/check.ts';
-import { getManifest, listSets } from '../../tape-index/sets.ts';
+import { listSets, wholeManifest } from '../../tape-index/sets.ts';
 import { rebuildIndex } from '../../verify/rebuild.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
@@ -67,8 +67,9 @@ async function checkAll(context: CommandContext): Promise<ExitStatus> {
   const { output } = context;
   await using store = await openIndexStore(context.home, { command: 'index check' });
   let whole = true;
-  for (const record of await listSets(store)) {
-    const found = await checkSet(store, await getManifest(store, record.set));
+  for (const set of await listSets(store)) {
+    const record = set.manifest;
+    const found = await checkSet(store, await wholeManifest(store, set));
     whole &&= found.whole;
     if (output.json) output.value({ set: record.set, volume: record.volume.name, ...found });
     else

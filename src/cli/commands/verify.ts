@@ -3,8 +3,8 @@ import { UserError } from '../../bytes/errors.ts';
 import { readAtOf } from '../../filesystem/volume.ts';
 import { openFileStore } from '../../storage/file-store.ts';
 import { checkSet } from '../../tape-index/check.ts';
-import { openSetIndex } from '../../tape-index/reader.ts';
-import { getManifest, listSets, putProof } from '../../tape-index/sets.ts';
+import { putSetProof } from '../../tape-index/records.ts';
+import { listSets, openSet, type StoredSet, wholeManifest } from '../../tape-index/sets.ts';
 import { type VerifyResult, verifySet } from '../../verify/verify.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
@@ -38,8 +38,13 @@ async function verify(context: CommandContext, word: string, options: Options): 
     disks: [],
     note: output.note,
   });
-  const record = resolveSet(word, await listSets(place.store));
-  const manifest = await getManifest(place.store, record.set);
+  const sets = await listSets(place.store);
+  const record = resolveSet(
+    word,
+    sets.map((set) => set.manifest),
+  );
+  const stored = sets.find((set) => set.manifest.set === record.set) as StoredSet;
+  const manifest = await wholeManifest(place.store, stored);
   const found = options.against === undefined ? undefined : findVolume(options.against);
   await using volume =
     found === undefined ? undefined : await openFileStore(found.path, { writable: false, direct: 'bulk' });
@@ -54,7 +59,7 @@ async function verify(context: CommandContext, word: string, options: Options): 
   const progress = context.progress();
   const result = await verifySet({
     manifest,
-    index: await openSetIndex(place.store, record),
+    index: await openSet(place.store, stored),
     station: place.station,
     ...(volume && found && { against: readAtOf(volume, found.path) }),
     progress: (done, total) => progress.update({ phase: 'verifying', done, total, unit: 'bytes' }),
@@ -62,16 +67,10 @@ async function verify(context: CommandContext, word: string, options: Options): 
   });
   progress.end();
   const date = new Date(context.clock()).toISOString();
-  await putProof(place.store, manifest.set, {
-    level: result.damaged.length > 0 ? 'damaged' : result.level,
-    date,
-    damaged: result.damaged.slice(0, 1000).map(({ volumeOffset, byteLength, cartridge, object, reason }) => ({
-      volumeOffset,
-      byteLength,
-      cartridge,
-      object,
-      reason,
-    })),
+  const lost = result.damaged.length > 0;
+  const reason = lost ? `${result.damaged.length} damaged ranges, ${result.fileCount} files affected` : null;
+  await place.store.batch([putSetProof(manifest.set, { level: lost ? 'damaged' : result.level, at: date, reason })], {
+    sync: true,
   });
   report(context, manifest.set, result, index.problems);
   return result.damaged.length > 0 || !index.whole ? ExitStatus.partial : ExitStatus.done;

@@ -3,7 +3,7 @@
  * manager sends them. SPC-4, 5.17.4, 6.4.5. A unit is found by comparing designators with its own VPD page 83h.
  */
 import { FormatError } from '../../bytes/errors.ts';
-import { type Bytes, bytes, type Lba } from '../../bytes/units.ts';
+import type { Bytes, Lba } from '../../bytes/units.ts';
 import { executeWithRetry, type Retried } from '../../initiator/retry.ts';
 import { ScsiError } from '../../initiator/scsi-error.ts';
 import { decodeCapacity16, read16, readCapacity16, write16 } from '../../scsi/block/commands.ts';

@@ -126,6 +126,8 @@ export interface VirtualLibrary {
   /** A free drive for this process, or who has them all. */
   reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] };
   driveHolder(address: number): LockHolder | undefined;
+  /** The library as the holder of a reserved drive sees it: for another thread of the process that reserved it. */
+  viewOf(driveAddress: number, command: string): LibraryOfCartridges;
   /** A new blank cartridge in a free slot. */
   addCartridge(
     barcode: string,
@@ -220,6 +222,10 @@ class Library implements VirtualLibrary {
       busy.push(lock);
     }
     return { busy };
+  }
+
+  viewOf(driveAddress: number, command: string): LibraryOfCartridges {
+    return this.#view([driveAddress], command);
   }
 
   #view(drives: readonly number[], command: string): LibraryOfCartridges {
