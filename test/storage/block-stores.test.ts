@@ -13,7 +13,7 @@ import { openFileStore, readableBytes } from '../../src/storage/file-store.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { punchHole } from '../../src/storage/punch-hole.ts';
 
-const folder = fs.mkdtempSync(path.join(fs.existsSync('/var/tmp') ? '/var/tmp' : os.tmpdir(), 'reelmap-store-'));
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'reelmap-store-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 let files = 0;
 const newPath = (): string => path.join(folder, `file${files++}`);
