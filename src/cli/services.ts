@@ -65,6 +65,6 @@ export interface VolumeRestoreOutcome {
 
 export interface Services {
   openIndex(home: string): Promise<IndexService>;
-  openTapes(home: string, set: SetRecord, signal?: AbortSignal): Promise<TapeService>;
+  openTapes(home: string, set: SetRecord, note: (text: string) => void, signal?: AbortSignal): Promise<TapeService>;
   restoreVolume(home: string, index: IndexService, request: VolumeRestoreRequest): Promise<VolumeRestoreOutcome>;
 }
