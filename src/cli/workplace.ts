@@ -39,6 +39,8 @@ export interface WorkplaceOptions {
   readonly disks: readonly DiskToServe[];
   /** SHA-256 of tape files beside the copy. */
   readonly digest?: boolean;
+  /** Nothing is written to tape: a cartridge opens without a flush. */
+  readonly readOnly?: boolean;
   /** The mover in a thread of its own: for commands that move much. */
   readonly thread?: boolean;
   /** Make the store anew where it is lost or damaged. */
@@ -80,11 +82,14 @@ export function makeHome(home: string): void {
 }
 
 /** The virtual library, made on first use. */
-export async function openHomeLibrary(home: string, digest = false): Promise<VirtualLibrary> {
+export async function openHomeLibrary(
+  home: string,
+  options: { readonly digest?: boolean; readonly readOnly?: boolean } = {},
+): Promise<VirtualLibrary> {
   makeHome(home);
   const folder = libraryFolder(home);
   if (!libraryExists(folder)) await createLibrary(folder);
-  return openLibrary(folder, { digest });
+  return openLibrary(folder, options);
 }
 
 export interface StoreOptions {
@@ -160,7 +165,7 @@ async function closedOnFailure<T>(closers: Closers, open: () => Promise<T>): Pro
 
 /** Reserves a drive and makes the mover over it and the disks. */
 export async function openMoverPlace(home: string, options: WorkplaceOptions): Promise<MoverPlace> {
-  const library = await openHomeLibrary(home, options.digest);
+  const library = await openHomeLibrary(home, options);
   const closers = new Closers();
   return closedOnFailure(closers, async () => {
     const drive = await reserve(library, options);
