@@ -24,7 +24,7 @@ export const services: Services = {
   },
 };
 
-function indexService(store: KvStore): IndexService {
+export function indexService(store: KvStore): IndexService {
   let stored: readonly StoredSet[] | undefined;
   const all = async (): Promise<readonly StoredSet[]> => {
     stored ??= await listSets(store);

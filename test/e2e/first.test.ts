@@ -1,0 +1,22 @@
+import { expect, it } from 'vitest';
+import { MemoryStore } from '../../src/storage/memory-store.ts';
+import { patterned } from '../support/mover.ts';
+import { Site } from '../support/site.ts';
+it('works', async () => {
+  const site = await Site.make({ cartridges: [{ barcode: 'A1' }, { barcode: 'A2' }] });
+  const volume = new MemoryStore({ content: patterned(100_000, 3) });
+  console.time('b');
+  const { manifest, notes } = await site.backup(volume);
+  console.timeEnd('b');
+  console.log(manifest.chunks.length, notes, site.power.writes);
+  const { volume: back, lost } = await site.restoreVolume(manifest.set);
+  expect(lost).toEqual([]);
+  expect(Buffer.compare(back, volume.content())).toBe(0);
+  await using session = await site.open();
+  const v = await session.verify(manifest.set, volume);
+  console.log(v);
+  const fresh = await site.copy({ newIndex: true });
+  await using s2 = await fresh.open();
+  console.log(await s2.rebuild(['A2', 'A1']));
+  console.log((await site.objects('A1')).map((o) => o?.length));
+});
