@@ -61,6 +61,7 @@ let signedTables: Int32Array | undefined;
 /**
  * Raw register form over 32-bit little-endian words `from` to `to` - 1, in JavaScript: for many small structures, where
  * the call of a native addon costs more than the bytes (measured: 0.19 us for 256 bytes, native 0.5). The count is even.
+ * Seed and result are signed, so that they stay small integers to the engine.
  */
 export function crc32cRawWords(seed: number, words: Int32Array, from: number, to: number): number {
   signedTables ??= new Int32Array(makeTables().buffer);
@@ -75,7 +76,7 @@ export function crc32cRawWords(seed: number, words: Int32Array, from: number, to
       (t[1280 + ((low >>> 16) & 0xff)] ^ t[1024 + (low >>> 24)]) ^
       (t[768 + (high & 0xff)] ^ t[512 + ((high >>> 8) & 0xff)] ^ (t[256 + ((high >>> 16) & 0xff)] ^ t[high >>> 24]));
   }
-  return c >>> 0;
+  return c;
 }
 
 /** Switches to the processor's instruction (measured: 5.8 GB/s against 0.9). Falls back silently: the result is the same. */

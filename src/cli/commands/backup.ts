@@ -97,6 +97,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
     wait: options.wait === true,
     disks: [{ store: volume, path: found.path, writable: false }],
     digest: options.chunkHash,
+    thread: true,
     note: (text) => context.output.note(text),
   });
   await place.requireSpace(totalBytes(source.allocated));
@@ -186,8 +187,10 @@ function tell(context: CommandContext, event: BackupEvent): void {
       progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
       return;
     case 'walked':
+      return;
     case 'committed':
     case 'phase':
+      if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
       return;
     case 'start':
       if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);

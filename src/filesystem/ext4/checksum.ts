@@ -30,9 +30,14 @@ export function crcWithHole(seed: number, data: Uint8Array, hole: number): numbe
   return crc32cRaw(head, data.subarray(hole + 4));
 }
 
+const prefix = new Int32Array(2);
+
 /** What seeds the checksums of an inode and of its extent and directory blocks. */
-export const inodeSeed = (filesystemSeed: number, inode: number, generation: number): number =>
-  crcU32(crcU32(filesystemSeed, inode), generation);
+export function inodeSeed(filesystemSeed: number, inode: number, generation: number): number {
+  prefix[0] = inode;
+  prefix[1] = generation;
+  return crc32cRawWords(filesystemSeed | 0, prefix, 0, 2) >>> 0;
+}
 
 const CHECKSUM_LO_WORD = ext4_inode.i_checksum_lo.offset >>> 2;
 const EXTRA_ISIZE_WORD = ext4_inode.i_extra_isize.offset >>> 2;
@@ -47,7 +52,7 @@ export function inodeChecker(
   wordCount: number,
   seed: number,
 ): (words: Int32Array, base: number, inode: number) => boolean {
-  const prefix = new Int32Array(2);
+  const signedSeed = seed | 0;
   const tailWords = Math.max(0, wordCount - FIELDS_WORDS);
   const overZeros = tailWords > 0 ? zerosOperator(tailWords) : undefined;
   return (words, base, inode) => {
@@ -58,7 +63,8 @@ export function inodeChecker(
     let mask = 0xffff;
     if (overZeros === undefined) {
       return (
-        ((crc32cRawWords(crc32cRawWords(seed, prefix, 0, 2), words, base, base + wordCount) ^ stored) & mask) === 0
+        ((crc32cRawWords(crc32cRawWords(signedSeed, prefix, 0, 2), words, base, base + wordCount) ^ stored) & mask) ===
+        0
       );
     }
     const extra = words[base + EXTRA_ISIZE_WORD];
@@ -71,7 +77,7 @@ export function inodeChecker(
     const end = base + wordCount;
     let any = 0;
     for (let i = tail; i < end; i++) any |= words[i];
-    const head = crc32cRawWords(crc32cRawWords(seed, prefix, 0, 2), words, base, any === 0 ? tail : end);
+    const head = crc32cRawWords(crc32cRawWords(signedSeed, prefix, 0, 2), words, base, any === 0 ? tail : end);
     return (((any === 0 ? overZeros(head) : head) ^ stored) & mask) === 0;
   };
 }

@@ -17,10 +17,10 @@ import {
   ext4_extent_idx,
   ext4_extent_tail,
 } from './layouts.ts';
+import { wordsOf } from './read-pieces.ts';
 import { addMapped, blocksInside, type PendingBlocks, type WalkState } from './walk-state.ts';
 
 const { eh_magic, eh_entries, eh_max, eh_depth } = ext4_extent_header;
-const { ee_block, ee_len, ee_start_hi, ee_start_lo } = ext4_extent;
 const { ei_block, ei_leaf_lo, ei_leaf_hi } = ext4_extent_idx;
 
 /** File blocks that an extent tree can address. */
@@ -28,35 +28,30 @@ const FILE_BLOCKS_MAX = 2 ** 32;
 const ENTRY = ext4_extent.byteLength;
 const HEADER = ext4_extent_header.byteLength;
 
-/** The root: `i_block` at byte `at` of `view`, 60 bytes. */
+/** The root: `i_block` at word `base` of an inode table; `at` is the same place in bytes. */
 export function readExtentRoot(
   walk: WalkState,
   rows: InodeRows,
   pending: PendingBlocks,
   row: number,
+  words: Int32Array,
+  base: number,
   view: DataView,
   at: number,
 ): void {
-  const depth = eh_depth.get(view, at);
-  const trouble =
-    eh_magic.get(view, at) !== EXT4_EXT_MAGIC
-      ? 'extent tree root: wrong magic'
-      : depth > EXTENT_DEPTH_MAX
-        ? `extent tree depth ${depth}, at most ${EXTENT_DEPTH_MAX}`
-        : entriesTrouble(view, at, 4);
-  if (trouble !== undefined) {
-    rows.problem(row, trouble);
-    return;
-  }
-  const found =
-    depth === 0
-      ? readLeaf(walk, rows, row, view, at, 0, FILE_BLOCKS_MAX, false)
-      : readIndex(walk, pending, row, view, at, 0, FILE_BLOCKS_MAX, depth);
-  if (found !== undefined) rows.problem(row, found);
-  if (depth > 0) {
+  const entries = words[base] >>> 16;
+  const depth = words[base + 1] >>> 16;
+  let trouble: string | undefined;
+  if ((words[base] & 0xffff) !== EXT4_EXT_MAGIC) trouble = 'extent tree root: wrong magic';
+  else if (depth > EXTENT_DEPTH_MAX) trouble = `extent tree depth ${depth}, at most ${EXTENT_DEPTH_MAX}`;
+  else if (entries > 4 || entries > (words[base + 1] & 0xffff)) trouble = entriesTrouble(view, at, 4);
+  else if (depth === 0) trouble = readLeaf(walk, rows, row, words, base, entries, 0, FILE_BLOCKS_MAX, false);
+  else {
+    trouble = readIndex(walk, pending, row, view, at, 0, FILE_BLOCKS_MAX, depth);
     const perBlock = Math.floor((walk.g.blockSize - HEADER) / ENTRY);
-    pending.weight += eh_entries.get(view, at) * (depth === 1 ? perBlock : perBlock * perBlock);
+    pending.weight += entries * (depth === 1 ? perBlock : perBlock * perBlock);
   }
+  if (trouble !== undefined) rows.problem(row, trouble);
 }
 
 /** A node read from `block`; `next` takes the nodes below it. */
@@ -120,29 +115,34 @@ function readSegment(
   limit: number,
 ): string | undefined {
   if (!rows.startSegment(row, first * walk.g.blockSize)) return 'the file has too many extents';
-  return readLeaf(walk, rows, row, view, at, first, limit, true);
+  const words = wordsOf(new DataView(view.buffer, view.byteOffset + at, walk.g.blockSize));
+  return readLeaf(walk, rows, row, words, 0, eh_entries.get(view, at), first, limit, true);
 }
 
-/** Takes the entries of a leaf in `[first, limit)`, ascending; stops at the first bad one and says what is wrong. */
+/**
+ * Takes the entries of the leaf at word `base` that lie in `[first, limit)`, ascending; stops at the first bad one and says
+ * what is wrong. Words because most files end here: see the layout of ext4_extent.
+ */
 function readLeaf(
   walk: WalkState,
   rows: InodeRows,
   row: number,
-  view: DataView,
-  at: number,
+  words: Int32Array,
+  base: number,
+  entries: number,
   first: number,
   limit: number,
   later: boolean,
 ): string | undefined {
-  const entries = eh_entries.get(view, at);
   let from = first;
-  for (let i = 0; i < entries; i++) {
-    const entry = at + HEADER + i * ENTRY;
-    const fileBlock = ee_block.get(view, entry);
-    const raw = ee_len.get(view, entry);
+  let entry = base + HEADER / 4;
+  for (let i = 0; i < entries; i++, entry += ENTRY / 4) {
+    const fileBlock = words[entry + EE_BLOCK] >>> 0;
+    const lengths = words[entry + EE_LEN];
+    const raw = lengths & 0xffff;
     const written = raw <= EXT_INIT_MAX_LEN;
     const count = written ? raw : raw - EXT_INIT_MAX_LEN;
-    const block = joinU64(ee_start_hi.get(view, entry), ee_start_lo.get(view, entry));
+    const block = (lengths >>> 16) * 0x1_0000_0000 + (words[entry + EE_START_LO] >>> 0);
     if (count === 0 || fileBlock < from || fileBlock + count > limit) {
       return `extent of ${count} blocks at file block ${fileBlock}, expected within ${from} to ${limit}`;
     }
@@ -152,6 +152,9 @@ function readLeaf(
   }
   return undefined;
 }
+const EE_BLOCK = ext4_extent.ee_block.offset >>> 2;
+const EE_LEN = ext4_extent.ee_len.offset >>> 2; // and ee_start_hi above it
+const EE_START_LO = ext4_extent.ee_start_lo.offset >>> 2;
 
 /** Puts the nodes below on the list, each with the file blocks up to where the next begins. */
 function readIndex(

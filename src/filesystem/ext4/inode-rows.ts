@@ -238,16 +238,27 @@ export class InodeRows {
     const segments = this.#segments.sort((a, b) => a.row - b.row || a.fileOffset - b.fileOffset);
     const out = this.#ordered;
     out.count = 0;
-    let next = 0;
-    for (let row = 0; row < this.count; row++) {
-      const first = out.count;
-      this.#orderedStart[row] = first;
-      copyRange(out, first, this.#found, this.#rowStart[row], this.#rowStart[row + 1]);
-      for (; next < segments.length && segments[next].row === row; next++) {
-        copyRange(out, first, this.#later, segments[next].from, segments[next].to);
-      }
+    let row = 0;
+    for (const segment of segments) {
+      const first = this.#copyRows(row, segment.row + 1);
+      row = segment.row + 1;
+      copyRange(out, first, this.#later, segment.from, segment.to);
     }
+    this.#copyRows(row, this.count);
     this.#orderedStart[this.count] = out.count;
+  }
+
+  /** Extents found in the inodes of rows `from` to `to` - 1; returns where those of the last row start. */
+  #copyRows(from: number, to: number): number {
+    const out = this.#ordered;
+    const found = this.#found;
+    const rowStart = this.#rowStart;
+    const orderedStart = this.#orderedStart;
+    for (let row = from; row < to; row++) {
+      orderedStart[row] = out.count;
+      copyRange(out, out.count, found, rowStart[row], rowStart[row + 1]);
+    }
+    return orderedStart[to - 1] ?? 0;
   }
 }
 
