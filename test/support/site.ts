@@ -9,7 +9,7 @@ import { FormatError } from '../../src/bytes/errors.ts';
 import { bytesOf } from '../../src/bytes/layout.ts';
 import type { Manifest } from '../../src/bytes/manifest.ts';
 import { openSource, type VolumeSource } from '../../src/catalog/source.ts';
-import { indexService } from '../../src/cli/compose.ts';
+import { indexService } from '../../src/cli/index-service.ts';
 import { restoreIndexOf } from '../../src/cli/restore-index.ts';
 import type { SetView } from '../../src/cli/services.ts';
 import { openExt4 } from '../../src/filesystem/ext4/ext4.ts';
