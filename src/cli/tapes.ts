@@ -1,7 +1,8 @@
 /** Drive and cartridges for a restore. */
 import { UserError } from '../bytes/errors.ts';
+import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
-import { libraryExists } from '../target/virtual-library/library.ts';
+import { libraryExists, openLibrary } from '../target/virtual-library/library.ts';
 import type { SetRecord, TapeService } from './services.ts';
 import { libraryFolder } from './state.ts';
 import { openMoverPlace } from './workplace.ts';
@@ -15,6 +16,24 @@ const DRIVE_MODEL = {
   rewindSeconds: 62,
   unloadSeconds: 56,
 };
+
+/** Bytes of virtual cartridges' `data` files at which objects begin, as their maps have it; no drive is needed. */
+export async function dataOffsets(
+  home: string,
+  places: readonly { readonly barcode: string; readonly object: TapeObject }[],
+): Promise<(Bytes | undefined)[]> {
+  const out: (Bytes | undefined)[] = places.map(() => undefined);
+  if (!libraryExists(libraryFolder(home))) return out;
+  const library = openLibrary(libraryFolder(home));
+  const here = new Set(library.inventory().map(({ barcode }) => barcode));
+  for (const barcode of new Set(places.map((one) => one.barcode))) {
+    if (!here.has(barcode)) continue;
+    await using map = await library.cartridgeMap(barcode);
+    for (const [i, place] of places.entries())
+      if (place.barcode === barcode) out[i] = await map.dataOffset(place.object);
+  }
+  return out;
+}
 
 export async function openTapes(home: string, set: SetRecord, signal?: AbortSignal): Promise<TapeService> {
   if (!libraryExists(libraryFolder(home)))

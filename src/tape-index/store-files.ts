@@ -15,6 +15,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readdirSync,
@@ -79,6 +80,9 @@ export function readMarker(folder: string): StoreMarker | undefined {
     throw new FormatError('corrupt', where, `store.json is damaged ${REMEDY}`);
   return value as StoreMarker;
 }
+
+/** Whether there is a store, or what is left of one. */
+export const storeExists = (folder: string): boolean => existsSync(markerPath(folder)) || hasDatabase(folder);
 
 /** On stable storage when it returns. */
 export function writeMarker(folder: string, id: string, generation: number): void {
