@@ -55,7 +55,7 @@ describe.each(stores)('%s', (_, open) => {
             part.fill(seed);
             await store.write(bytes(at), part);
             model.set(part, at);
-            if (length > 0 || at <= size) size = Math.max(size, at + length);
+            if (length > 0) size = Math.max(size, at + length);
           } else if (op === 'read') {
             part.fill(1);
             await store.read(bytes(at), part);
@@ -68,13 +68,13 @@ describe.each(stores)('%s', (_, open) => {
             await store.unmap(bytes(at), bytes(length));
             model.fill(0, at, at + length);
           } else await store.flush();
-          if (length > 0) expect(store.byteLength).toBe(size);
+          expect(store.byteLength).toBe(size);
         }
         const all = new Uint8Array(2 * SPACE);
         await store.read(bytes(0), all);
         expect(Buffer.compare(all, model)).toBe(0);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

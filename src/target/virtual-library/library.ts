@@ -173,6 +173,8 @@ export interface VirtualLibrary {
   /** A free drive for this process, or who has them all. */
   reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] };
   driveHolder(address: number): LockHolder | undefined;
+  /** The library as the holder of a reserved drive sees it: for another thread of the process that reserved it. */
+  viewOf(driveAddress: number, command: string): LibraryOfCartridges;
   /** A new blank cartridge in a free slot. */
   addCartridge(
     barcode: string,
@@ -312,6 +314,10 @@ class Library implements VirtualLibrary {
       if (tries >= LOCK_TRIES) throw new FormatError('io', path, `held by process ${lock.pid} since ${lock.since}`);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_WAIT_MS);
     }
+  }
+
+  viewOf(driveAddress: number, command: string): LibraryOfCartridges {
+    return this.#view([driveAddress], command);
   }
 
   #view(drives: readonly number[], command: string): LibraryOfCartridges {
