@@ -22,6 +22,18 @@ export const nativeBinding = {
   },
 };
 
+/** The same in a CommonJS bundle, which has a `require` of its own. */
+export const nativeBindingOfPrograms = {
+  name: 'native-binding',
+  setup(build) {
+    build.onResolve({ filter: /^\.\/binding(\.js)?$/ }, ({ importer }) =>
+      dirname(importer).endsWith(join('node_modules', 'classic-level'))
+        ? { path: 'classic-level/binding.js', external: true }
+        : undefined,
+    );
+  },
+};
+
 /** commander names child_process for subcommands that are programs of their own; it is loaded when it is used: never. */
 export const lazyChildProcess = {
   name: 'lazy-child-process',
