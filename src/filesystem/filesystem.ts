@@ -46,5 +46,5 @@ export type OpenFilesystem = (
   signal?: AbortSignal,
 ) => Promise<Filesystem | NotWalkable | undefined>;
 
-export { ExtentKind, InodeFlag } from '../bytes/walk-batch.ts';
 export type { InodeBatch, NameBatch, Problem, WalkBatch, Xattr } from '../bytes/walk-batch.ts';
+export { ExtentKind, InodeFlag } from '../bytes/walk-batch.ts';

@@ -1,7 +1,7 @@
 /** An `Execute` that fails chosen commands: for tests, simulations and the rehearsal of bad days. */
 import { FormatError } from '../../bytes/errors.ts';
-import { checkCondition, type Execute, type ScsiCommand, type ScsiResult } from '../execute.ts';
 import type { Sense } from '../common/sense.ts';
+import { checkCondition, type Execute, type ScsiCommand, type ScsiResult } from '../execute.ts';
 
 /** What becomes of a command that a fault hits. */
 export type FaultAction =

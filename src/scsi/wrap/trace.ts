@@ -36,7 +36,9 @@ export function describeResult(result: ScsiResult): string {
   if (result.status !== 'check-condition') return `${result.status}${data}${residual}`;
   const { key, asc, ascq, information, filemark, endOfMedium, incorrectLength, deferred } = result.sense;
   const hex = (n: number): string => n.toString(16).toUpperCase().padStart(2, '0');
-  const flags = [filemark && 'FM', endOfMedium && 'EOM', incorrectLength && 'ILI', deferred && 'deferred'].filter(Boolean);
+  const flags = [filemark && 'FM', endOfMedium && 'EOM', incorrectLength && 'ILI', deferred && 'deferred'].filter(
+    Boolean,
+  );
   const info = information === undefined ? '' : ` info ${information}`;
   const code = `${key.toString(16).toUpperCase()}h/${hex(asc)}/${hex(ascq)}`;
   return `check-condition ${[code, ...flags].join(' ')}${info}${data}${residual}`;
