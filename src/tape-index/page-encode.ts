@@ -1,58 +1,11 @@
 /** A page's columns as its protobuf message. The meaning of each column: index-format/FORMAT.md, "Pages". */
 import { ExtentKind } from '../bytes/walk-batch.ts';
 import { grown } from './inode-columns.ts';
+import { expectedLength, PageField } from './page-fields.ts';
 import { PAGE_ENTRIES_MAX, type PageRows, usualExtentCount, usualExtentKind, usualLinkCount } from './page-rows.ts';
 import { WireWriter } from './wire-writer.ts';
 
-/** Field numbers of tape-index.proto, `Page`. */
-const F = {
-  pageCount: 1,
-  nextName: 2,
-  nameShared: 3,
-  nameLength: 4,
-  nameBytes: 5,
-  nameRow: 6,
-  inodeStep: 7,
-  recordRow: 8,
-  classMode: 9,
-  classUid: 10,
-  classGid: 11,
-  classOf: 12,
-  generation: 13,
-  size: 14,
-  ctimeStep: 15,
-  mtimeOffset: 16,
-  mtimeStep: 17,
-  atimeOffset: 18,
-  atimeStep: 19,
-  ctimeNs: 20,
-  mtimeNsOffset: 21,
-  mtimeNs: 22,
-  atimeNsOffset: 23,
-  atimeNs: 24,
-  linkRow: 25,
-  linkCount: 26,
-  deviceRow: 27,
-  deviceMajor: 28,
-  deviceMinor: 29,
-  flagRow: 30,
-  flagBits: 31,
-  unitShift: 32,
-  extentCount: 33,
-  extentKind: 34,
-  extentGap: 35,
-  extentLength: 36,
-  extentStart: 37,
-  literals: 38,
-  xattrRow: 39,
-  xattrIndex: 40,
-  xattrName: 41,
-  xattrValue: 42,
-  problemRow: 43,
-  problemIndex: 44,
-  problemText: 45,
-} as const;
-
+const F = PageField;
 const BILLION = 1_000_000_000;
 
 // Used again for every page: one page is encoded at a time, and nothing in between awaits.
@@ -274,10 +227,6 @@ function unitShift(rows: PageRows): number {
   }
   return shift >= 53 ? 0 : shift;
 }
-
-/** The length that a row's last extent has if nothing else is said; in units, of a literal in bytes. */
-export const expectedLength = (size: number, fileOffset: number, literal: boolean, unit: number): number =>
-  Math.max(0, literal ? size - fileOffset : Math.ceil((size - fileOffset) / unit));
 
 function encodeExtents(rows: PageRows): void {
   const total = rows.extentStart[rows.ownCount];
