@@ -56,15 +56,49 @@ export const crc32c: Crc = (data, seed = 0) => current(data, seed);
 /** Raw register form as Linux `crc32c_le`: no inversion before or after. ext4 and jbd2 chain it from a seed. */
 export const crc32cRaw = (seed: number, data: Uint8Array): number => ~current(data, ~seed >>> 0) >>> 0;
 
+let signedTables: Int32Array | undefined;
+
+/**
+ * Raw register form over 32-bit little-endian words `from` to `to` - 1, in JavaScript: for many small structures, where
+ * the call of a native addon costs more than the bytes (measured: 0.19 us for 256 bytes, native 0.5). The count is even.
+ * Seed and result are signed, so that they stay small integers to the engine.
+ */
+export function crc32cRawWords(seed: number, words: Int32Array, from: number, to: number): number {
+  signedTables ??= new Int32Array(makeTables().buffer);
+  const t = signedTables;
+  let c = seed | 0;
+  for (let i = from; i < to; i += 2) {
+    const low = c ^ words[i];
+    const high = words[i + 1];
+    c =
+      t[1792 + (low & 0xff)] ^
+      t[1536 + ((low >>> 8) & 0xff)] ^
+      (t[1280 + ((low >>> 16) & 0xff)] ^ t[1024 + (low >>> 24)]) ^
+      (t[768 + (high & 0xff)] ^ t[512 + ((high >>> 8) & 0xff)] ^ (t[256 + ((high >>> 16) & 0xff)] ^ t[high >>> 24]));
+  }
+  return c;
+}
+
 /** Switches to the processor's instruction (measured: 5.8 GB/s against 0.9). Falls back silently: the result is the same. */
 export function loadNativeCrc32c(): void {
   if (current !== crcByTables) return;
   try {
-    const native = createRequire(import.meta.url)('@node-rs/crc32') as {
-      crc32c(data: Uint8Array, seed?: number): number;
-    };
+    const native = loadAddon(createRequire(import.meta.url));
     current = (data, seed = 0) => native.crc32c(data, seed);
   } catch {
     current = crcByTables;
+  }
+}
+
+interface Addon {
+  crc32c(data: Uint8Array, seed?: number): number;
+}
+
+/** The addon itself where its name is known: the package's own loader (28 KB, and a look at the C library) takes longer than the addon. */
+function loadAddon(require: NodeJS.Require): Addon {
+  try {
+    return require(`@node-rs/crc32-${process.platform}-${process.arch}-gnu`) as Addon;
+  } catch {
+    return require('@node-rs/crc32') as Addon;
   }
 }

@@ -46,3 +46,29 @@ export class AssertionError extends Error {
 export function unreachable(value: never): never {
   throw new AssertionError(`unexpected ${JSON.stringify(value)}`);
 }
+
+/**
+ * Something that the user asked for and that cannot be: what, why, and what to do about it. The message is the one line
+ * that they get. `usage`: the command line itself is wrong.
+ */
+export class UserError extends Error {
+  readonly kind: 'usage' | 'failed';
+  /** As the user would name it, safe to print: `set 3f2a`, `/tmp/out/report.txt`. */
+  readonly thing: string;
+  readonly what: string;
+  readonly remedy: string;
+
+  constructor(
+    thing: string,
+    what: string,
+    remedy: string,
+    options?: { readonly kind?: 'usage' | 'failed'; readonly cause?: unknown },
+  ) {
+    super(`${thing}: ${what}${remedy === '' ? '' : `; ${remedy}`}`, { cause: options?.cause });
+    this.name = 'UserError';
+    this.kind = options?.kind ?? 'failed';
+    this.thing = thing;
+    this.what = what;
+    this.remedy = remedy;
+  }
+}

@@ -2,6 +2,8 @@
  * A backup set's manifest: what one run recorded of one volume and where it lies. The same JSON is `manifest.json` in the
  * set's index file on tape and, without `chunks`, the set's record in the store. index-format/FORMAT.md is its prose.
  */
+import { check } from './errors.ts';
+import { Fields } from './json-fields.ts';
 
 /** Version of the tape and index format. Every release reads every earlier one. */
 export const FORMAT_VERSION = 1;
@@ -61,7 +63,7 @@ export interface FilesystemRecord {
   readonly volumeOffset: number;
   readonly byteLength: number;
   readonly rootInode: number;
-  /** `reason` is set when the filesystem is stored but not indexed file by file. */
+  /** It has rows in the index. `reason` is set when they are one item, the volume, and not its files; and why. */
   readonly indexed: boolean;
   readonly reason: string | null;
   readonly notes: readonly string[];
@@ -79,7 +81,10 @@ export interface ChunkRecord {
   readonly byteLength: number;
   readonly storedBytes: number;
   readonly extentCount: number;
-  /** Hexadecimal SHA-256 of the chunk's stored bytes (the sparse member's data without header, map and padding); null: not computed. */
+  /**
+   * Hexadecimal SHA-256 of the chunk's whole tape file, all its records from header to trailer: what the mover computes beside the
+   * copy and what `sha256sum` says of an exported tape file; null: not computed.
+   */
   readonly sha256: string | null;
   /** Hexadecimal SHA-256 of the chunk's plan; also in its pax comment. */
   readonly planDigest: string;
@@ -95,4 +100,109 @@ export interface ChunkCopy {
   readonly dataObject: number;
   /** Records of the whole tape file, header and trailer included, its filemark not. */
   readonly records: number;
+}
+
+/** A manifest as `manifest.json`: indented, for people. */
+export const encodeManifest = (manifest: Manifest): Uint8Array =>
+  new TextEncoder().encode(`${JSON.stringify(manifest, undefined, 1)}\n`);
+
+/**
+ * Reads `manifest.json`, every field checked, unknown ones passed over.
+ * @param where names the thing for the error: `cartridge RM0001L9 object 40`
+ * @throws FormatError `corrupt`; `unsupported` for another format version
+ */
+export function parseManifest(text: Uint8Array | string, where: string): Manifest {
+  const fields = Fields.parse(text, `${where}, manifest`);
+  fields.version('format', FORMAT_VERSION);
+  const manifest: Manifest = {
+    format: FORMAT_VERSION,
+    set: fields.hex('set', 32),
+    kind: fields.oneOf('kind', ['full', 'incremental']),
+    base: fields.nullable('base', (key) => fields.hex(key, 32)),
+    volume: readVolume(fields.object('volume')),
+    snapshot: readSnapshot(fields.object('snapshot')),
+    startedAt: fields.string('startedAt'),
+    finishedAt: fields.string('finishedAt'),
+    program: fields.string('program'),
+    recordSize: fields.integer('recordSize'),
+    filesystems: fields.objects('filesystems', readFilesystem),
+    storedBytes: fields.integer('storedBytes'),
+    allocatedBytes: fields.integer('allocatedBytes'),
+    indexDigest: fields.hex('indexDigest', 64),
+    indexRows: fields.integer('indexRows'),
+    chunks: fields.objects('chunks', readChunk),
+    cartridges: fields.objects('cartridges', (one) => ({ id: one.hex('id', 32), barcode: one.string('barcode') })),
+    previousIndexObject: fields.nullable('previousIndexObject', (key) => fields.integer(key)),
+    complete: fields.boolean('complete'),
+  };
+  check(manifest.recordSize > 0, where, 'the manifest says records of 0 bytes');
+  check(
+    (manifest.kind === 'full') === (manifest.base === null),
+    where,
+    'a full set has a base, or an incremental one none',
+  );
+  checkTiling(manifest, where);
+  return manifest;
+}
+
+/** Chunks tile the volume, of a complete set all of it. */
+function checkTiling(manifest: Manifest, where: string): void {
+  const { chunks, volume } = manifest;
+  let at = 0;
+  for (const [i, chunk] of chunks.entries()) {
+    check(chunk.number === i, where, `chunk ${i} of the manifest has number ${chunk.number}`);
+    check(chunk.volumeOffset === at, where, `chunk ${i} starts at byte ${chunk.volumeOffset}, not at ${at}`);
+    at += chunk.byteLength;
+  }
+  check(at <= volume.byteLength, where, `the chunks end at byte ${at}, behind the volume's ${volume.byteLength}`);
+  check(!manifest.complete || at === volume.byteLength, where, `the chunks end at byte ${at} of ${volume.byteLength}`);
+}
+
+const readVolume = (fields: Fields): VolumeIdentity => ({
+  name: fields.string('name'),
+  identity: fields.string('identity'),
+  byteLength: fields.integer('byteLength'),
+  source: fields.string('source'),
+});
+
+const readSnapshot = (fields: Fields): Manifest['snapshot'] => ({
+  provider: fields.string('provider'),
+  consistency: fields.string('consistency'),
+});
+
+const readFilesystem = (fields: Fields): FilesystemRecord => ({
+  number: fields.integer('number'),
+  type: fields.string('type'),
+  uuid: fields.string('uuid'),
+  label: fields.string('label'),
+  blockSize: fields.integer('blockSize'),
+  volumeOffset: fields.integer('volumeOffset'),
+  byteLength: fields.integer('byteLength'),
+  rootInode: fields.integer('rootInode'),
+  indexed: fields.boolean('indexed'),
+  reason: fields.nullable('reason', (key) => fields.string(key)),
+  notes: fields.strings('notes'),
+  entries: fields.integer('entries'),
+  inodes: fields.integer('inodes'),
+  problems: fields.integer('problems'),
+});
+
+const readChunk = (fields: Fields): ChunkRecord => ({
+  number: fields.integer('number'),
+  volumeOffset: fields.integer('volumeOffset'),
+  byteLength: fields.integer('byteLength'),
+  storedBytes: fields.integer('storedBytes'),
+  extentCount: fields.integer('extentCount'),
+  sha256: fields.nullable('sha256', (key) => fields.hex(key, 64)),
+  planDigest: fields.hex('planDigest', 64),
+  copies: fields.objects('copies', readCopy),
+});
+
+function readCopy(fields: Fields): ChunkCopy {
+  return {
+    cartridge: fields.hex('cartridge', 32),
+    firstObject: fields.integer('firstObject'),
+    dataObject: fields.integer('dataObject'),
+    records: fields.integer('records'),
+  };
 }

@@ -18,8 +18,8 @@ export interface Retried {
   readonly words: string;
   readonly signal?: AbortSignal;
   /**
-   * `report`: a unit attention comes back as the answer. For commands that depend on a tape's position: after a reset or a
-   * change of medium the position is another, and a retried WRITE would destroy data. Default `retry`.
+   * `report`: a unit attention that tells of a reset or of another medium comes back as the answer. For commands that
+   * depend on a tape's position: it may be another now, and a retried WRITE would destroy data. Default `retry`.
    */
   readonly unitAttention?: 'retry' | 'report';
 }
@@ -45,7 +45,7 @@ export async function executeWithRetry(execute: Execute, command: ScsiCommand, h
       case 'condition-met':
         return result;
       case 'check-condition':
-        if (isAttention(result.sense) && how.unitAttention !== 'report' && ++attentions <= ATTENTIONS_MAX) continue;
+        if (curable(result.sense, how) && ++attentions <= ATTENTIONS_MAX) continue;
         if (!becomingReady(result.sense) || ++waits > WAITS_MAX) return result;
         break;
       case 'busy':
@@ -74,7 +74,14 @@ export function failure(how: Pick<Retried, 'device' | 'words'>, result: ScsiResu
   return new ScsiError(how.device, how.words, status, found, what);
 }
 
-const isAttention = (sense: Sense): boolean => sense.key === SenseKey.unitAttention;
+/** 28h another medium, 29h reset, 2Fh commands cleared. */
+const POSITION_MAY_BE_LOST: readonly number[] = [0x28, 0x29, 0x2f];
+
+/** A unit attention that the command itself survives. */
+function curable(sense: Sense, how: Retried): boolean {
+  if (sense.key !== SenseKey.unitAttention) return false;
+  return how.unitAttention !== 'report' || !POSITION_MAY_BE_LOST.includes(sense.asc);
+}
 const becomingReady = (sense: Sense): boolean =>
   sense.key === SenseKey.notReady && sense.asc === 0x04 && sense.ascq === 0x01;
 

@@ -1,8 +1,15 @@
 /** A tape drive behind an `Execute`: typed SSC commands, retries on unit attention, answers as values. */
-import type { Bytes, TapeFile, TapeObject } from '../bytes/units.ts';
+import { FormatError } from '../bytes/errors.ts';
+import { viewOf } from '../bytes/layout.ts';
+import { type Bytes, bytes, type TapeFile, type TapeObject } from '../bytes/units.ts';
+import { DeviceType, OperationCode } from '../scsi/common/operation-codes.ts';
 import type { Sense } from '../scsi/common/sense.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import type { Execute } from '../scsi/execute.ts';
+import { BlockLimits, ReadBlockLimits } from '../scsi/stream/commands.ts';
+import { identify } from './identity.ts';
+import { executeGood } from './retry.ts';
+import { SscTapeDrive } from './ssc-tape-drive.ts';
 
 /** READ POSITION, long form. */
 export interface DrivePosition {
@@ -63,4 +70,32 @@ export interface TapeDrive {
   erase(): Promise<void>;
   /** SHA-256 of the record data of a tape file that this drive wrote since the medium was loaded (vendor log page 3Eh), if it has it. */
   fileDigest(file: TapeFile): Promise<Uint8Array | undefined>;
+}
+
+/** The longest transfer that READ(6) and WRITE(6) can name. */
+const TRANSFER_MAX = 0xff_ffff;
+
+/**
+ * Opens the tape drive behind `execute`; it may be empty. Takes the unit attentions that wait there.
+ * @throws FormatError `unsupported` when it is not a tape drive, or gives no designator a copy manager could find it by
+ */
+export async function openTapeDrive(execute: Execute, signal?: AbortSignal): Promise<TapeDrive> {
+  const identity = await identify(execute, DeviceType.tape, 'tape drive', signal);
+  const { device, designator } = identity;
+  if (designator === undefined)
+    throw new FormatError('unsupported', device, 'no designator (VPD page 83h) that EXTENDED COPY could name it by');
+  const command = {
+    cdb: ReadBlockLimits.encode({ operationCode: OperationCode.readBlockLimits }),
+    dataInLength: bytes(BlockLimits.byteLength),
+  };
+  const words = 'READ BLOCK LIMITS';
+  const { dataIn } = await executeGood(execute, command, { device, words, ...(signal && { signal }) });
+  if (dataIn.length < BlockLimits.byteLength)
+    throw new FormatError('corrupt', device, `${words} gave ${dataIn.length} bytes of ${BlockLimits.byteLength}`);
+  const limit = BlockLimits.maximumBlockLength.get(viewOf(dataIn), 0);
+  return new SscTapeDrive(execute, {
+    ...identity,
+    designator,
+    blockLengthMax: bytes(limit === 0 ? TRANSFER_MAX : limit),
+  });
 }

@@ -1,20 +1,18 @@
-/** zstd-codec 0.1.5 has no types of its own; what this folder uses of it: the module under its `Simple`. */
+/** zstd-codec 0.1.5 has no types of its own; what this folder uses of its binding (embind), which `Simple` is built on. */
 declare module 'zstd-codec/lib/module.js' {
-  /** A C++ vector of bytes in the module's heap. */
-  export interface ByteVector {
-    /** Keeps its place in the heap while it does not grow. */
+  /** A std::vector<uint8_t> in the heap of the WebAssembly module. */
+  export interface VectorU8 {
     resize(length: number, fill: number): void;
-    delete(): void;
   }
   export interface Binding {
-    VectorU8: new () => ByteVector;
+    VectorU8: new () => VectorU8;
     ZstdCodec: new () => {
       compressBound(length: number): number;
-      /** Length of the frame, negative for an error. */
-      compress(into: ByteVector, from: ByteVector, level: number): number;
+      /** Compresses the whole of `source` into `target`, which keeps its size; the bytes written, or negative. */
+      compress(target: VectorU8, source: VectorU8, level: number): number;
     };
-    /** The vector's bytes in the heap, not copied. The heap never grows. */
-    toTypedArrayView(vector: ByteVector): Uint8Array;
+    /** The vector's memory itself. */
+    toTypedArrayView(vector: VectorU8): Uint8Array;
   }
   const module: { run(ready: (binding: Binding) => void): void };
   export default module;

@@ -57,6 +57,8 @@ export interface TapeMedium extends AsyncDisposable {
   readonly capacity: Bytes;
   /** Bytes of record data before the position. */
   readonly used: Bytes;
+  /** What is on the medium up to end of data, if this medium tells: objects, filemarks, and bytes of record data. */
+  readonly end?: { readonly objects: number; readonly files: number; readonly dataEnd: Bytes };
   /** Bytes before the end of medium at which early warning begins. */
   readonly earlyWarningZone: Bytes;
   readonly position: TapePosition;

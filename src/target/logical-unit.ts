@@ -34,6 +34,8 @@ export interface LogicalUnit {
   readonly name: string;
   /** The unit as one initiator port sees it. `additions` take precedence over the unit's own commands. */
   forNexus(nexus: string, additions?: UnitAdditions): Execute;
+  /** A unit attention for every nexus but `except`. */
+  raise?(asc: number, ascq: number, except?: string): void;
 }
 
 export interface CommandContext {

@@ -15,6 +15,7 @@ const TIERS: Record<string, number> = {
   plan: 3,
   snapshot: 3,
   library: 3,
+  catalog: 3,
   initiator: 3,
   target: 3,
   iscsi: 3,
@@ -26,7 +27,7 @@ const TIERS: Record<string, number> = {
   cli: 5,
 };
 // Within a tier folders do not know each other, but for these.
-const ALLOWED_SIDEWAYS = new Set(['target>initiator', 'library>initiator']);
+const ALLOWED_SIDEWAYS = new Set(['target>initiator', 'library>initiator', 'catalog>library', 'catalog>initiator']);
 const TOP_FILES = new Set(['main.ts', 'api.ts']);
 
 function files(folder: string): string[] {

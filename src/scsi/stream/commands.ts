@@ -1,24 +1,9 @@
-/** Command descriptor blocks of a sequential-access device. SSC-4, clauses 6 and 7; SPC-4 for PREVENT ALLOW and READ ATTRIBUTE. */
+/**
+ * Command descriptor blocks of a sequential-access device. SSC-4, clauses 6 and 7; SPC-4 for PREVENT ALLOW.
+ *
+ * Operation codes are in common/operation-codes.ts.
+ */
 import { bit, bits, i24be, i64be, layout, u8, u16be, u24be, u32be, u64be } from '../../bytes/layout.ts';
-
-/** Operation codes that a tape drive knows besides those of every device. SSC-4, tables 17 and 38. */
-export const StreamOp = {
-  rewind: 0x01,
-  readBlockLimits: 0x05,
-  read6: 0x08,
-  write6: 0x0a,
-  writeFilemarks6: 0x10,
-  space6: 0x11,
-  erase6: 0x19,
-  loadUnload: 0x1b,
-  preventAllow: 0x1e,
-  locate10: 0x2b,
-  readPosition: 0x34,
-  reportDensitySupport: 0x44,
-  readAttribute: 0x8c,
-  space16: 0x91,
-  locate16: 0x92,
-} as const;
 
 /** READ (6) and WRITE (6). SSC-4, 6.4 and 6.13. `transferLength` counts bytes, or blocks if FIXED. */
 export const ReadWrite6 = layout(6, {
@@ -127,19 +112,4 @@ export const ReportDensitySupport = layout(10, {
   media: bit(1, 0), // only what the mounted medium admits
   allocationLength: u16be(7),
   control: u8(9),
-});
-
-/** Service actions of READ ATTRIBUTE. SPC-4, table 223. */
-export const AttributeAction = { values: 0, list: 1, volumes: 2, partitions: 3 } as const;
-
-/** READ ATTRIBUTE. SPC-4, 6.16. */
-export const ReadAttribute = layout(16, {
-  operationCode: u8(0),
-  serviceAction: bits(1, 4, 0),
-  logicalVolume: u8(5),
-  partition: u8(7),
-  firstAttribute: u16be(8),
-  allocationLength: u32be(10),
-  cache: bit(14, 0),
-  control: u8(15),
 });

@@ -2,6 +2,7 @@
 import { bit, bits, layout, u8, u16be, u24be, u32be } from '../../bytes/layout.ts';
 
 export const StreamPage = {
+  none: 0x00,
   dataCompression: 0x0f,
   deviceConfiguration: 0x10,
   mediumPartition: 0x11,
@@ -14,13 +15,6 @@ export const DeviceSpecificParameter = layout(1, {
   wp: bit(0, 7),
   bufferedMode: bits(0, 6, 4), // 1: GOOD as soon as the data are in the buffer
   speed: bits(0, 3, 0),
-});
-
-/** Short-LBA mode parameter block descriptor as tapes use it. SPC-4, 7.5.6; SSC-4, 8.3.1. Block length 0: variable. */
-export const BlockDescriptor = layout(8, {
-  densityCode: u8(0),
-  numberOfBlocks: u24be(1), // 0: all the medium
-  blockLength: u24be(5),
 });
 
 /** Data Compression page. SSC-4, 8.3.2. */

@@ -1,6 +1,6 @@
 /** READ POSITION parameter data in its three forms. SSC-4, 7.6.2 to 7.6.4. */
 import { bit, layout, u8, u16be, u24be, u32be, u64be } from '../../bytes/layout.ts';
-import { type TapeFile, type TapeObject, tapeFile, tapeObject } from '../../bytes/units.ts';
+import { type Bytes, bytes, type TapeFile, type TapeObject, tapeFile, tapeObject } from '../../bytes/units.ts';
 
 /** Short form. SSC-4, table 60. */
 export const ShortPosition = layout(20, {
@@ -48,7 +48,7 @@ export const ExtendedPosition = layout(32, {
   bytesInBuffer: u64be(24),
 });
 
-/** What a drive tells of its position. Numbers of one partition; nothing is ever buffered for READ POSITION here. */
+/** What a drive tells of its position. Numbers of one partition. */
 export interface StreamPosition {
   readonly object: TapeObject;
   /** Filemarks before the position; undefined in the short form, or when the drive does not know. */
@@ -57,21 +57,37 @@ export interface StreamPosition {
   /** EOP: past early warning. */
   readonly pastEarlyWarning: boolean;
   readonly partition: number;
+  /** First object that is still in the drive's buffer; `object` when there is none. */
+  readonly onMedium: TapeObject;
+  readonly bufferedBytes: Bytes;
 }
 
 /** Why READ POSITION data does not say where the drive stands. */
 export type PositionProblem = { readonly problem: string };
 
+/** Counts of the buffer, or that they do not fit their fields: 24 bits of objects, `bytesMax` of bytes. */
+function bufferFields(position: StreamPosition, bytesMax: number) {
+  const objects = position.object - position.onMedium;
+  const locu = objects > 0xff_ffff;
+  const bycu = position.bufferedBytes > bytesMax;
+  return {
+    locu,
+    bycu,
+    objectsInBuffer: locu ? 0 : objects,
+    bytesInBuffer: bycu ? 0 : position.bufferedBytes,
+  };
+}
+
 export function encodeShortPosition(position: StreamPosition): Uint8Array {
   const fits = position.object <= 0xffff_ffff;
-  const object = fits ? position.object : 0;
   return ShortPosition.encode({
+    ...bufferFields(position, 0xffff_ffff),
     bop: position.atBeginning,
     eop: position.pastEarlyWarning,
     perr: !fits,
     partition: position.partition,
-    firstObject: object,
-    lastObject: object,
+    firstObject: fits ? position.object : 0,
+    lastObject: fits ? position.onMedium : 0,
   });
 }
 
@@ -88,12 +104,13 @@ export function encodeLongPosition(position: StreamPosition): Uint8Array {
 
 export function encodeExtendedPosition(position: StreamPosition): Uint8Array {
   return ExtendedPosition.encode({
+    ...bufferFields(position, Number.MAX_SAFE_INTEGER),
     bop: position.atBeginning,
     eop: position.pastEarlyWarning,
     partition: position.partition,
     additionalLength: 0x1c,
     firstObject: position.object,
-    lastObject: position.object,
+    lastObject: position.onMedium,
   });
 }
 
@@ -108,6 +125,8 @@ export function decodeShortPosition(data: DataView): StreamPosition | PositionPr
     atBeginning: p.bop,
     pastEarlyWarning: p.eop,
     partition: p.partition,
+    onMedium: tapeObject(p.lastObject),
+    bufferedBytes: bytes(p.bycu ? 0 : p.bytesInBuffer),
   };
 }
 
@@ -121,5 +140,7 @@ export function decodeLongPosition(data: DataView): StreamPosition | PositionPro
     atBeginning: p.bop,
     pastEarlyWarning: p.eop,
     partition: p.partition,
+    onMedium: tapeObject(p.objectNumber), // this form does not tell
+    bufferedBytes: bytes(0),
   };
 }

@@ -6,13 +6,22 @@
  *     |<-------------- whole records -------------------->|<-- records of volume data -->|<- records of zeros
  */
 import { createHash } from 'node:crypto';
-import { assert, check, FormatError } from '../../bytes/errors.ts';
+import { AssertionError, assert, check, FormatError } from '../../bytes/errors.ts';
 import { type Runs, totalBytes } from '../../bytes/extents.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { FORMAT_VERSION } from '../../bytes/manifest.ts';
 import { alignUp, KiB } from '../../bytes/units.ts';
 import { readHeader } from './members.ts';
-import { encodeUstar, paxRecord, paxRecordOfLength, TAR_BLOCK, TAR_END, textBytes, USTAR_SIZE_MAX } from './pax.ts';
+import {
+  encodeUstar,
+  PAX_RECORDS_MAX,
+  paxRecord,
+  paxRecordOfLength,
+  TAR_BLOCK,
+  TAR_END,
+  textBytes,
+  USTAR_SIZE_MAX,
+} from './pax.ts';
 import { type NextRecord, RecordStream } from './record-stream.ts';
 import { isSparse, paddedMapSize, readSparse, SPARSE_EXTENTS_MAX, sparseMap } from './sparse.ts';
 
@@ -214,6 +223,8 @@ function paxHeaderRecords(spec: ChunkHeaderSpec, mapSize: number): Uint8Array {
   const least = fixed.length + textBytes(text).length + ' comment=\n'.length + 7; // at most 7 digits of length
   const around = TAR_BLOCK * 2 + mapSize;
   const length = alignUp(around + alignUp(least, TAR_BLOCK), spec.recordSize) - around;
+  if (length > PAX_RECORDS_MAX)
+    throw new RangeError(`an extended header of ${length} bytes: the volume's name is too long`);
   return Buffer.concat([fixed, paxRecordOfLength('comment', text, length - fixed.length)]);
 }
 
@@ -252,11 +263,12 @@ function checkExtents(extents: Runs, realSize: number): void {
   if (extents.count > CHUNK_EXTENTS_MAX)
     throw new RangeError(`${extents.count} extents, a chunk has at most ${CHUNK_EXTENTS_MAX}`);
   for (let i = 0; i < extents.count; i++) {
-    const end = extents.starts[i] + extents.lengths[i];
-    assert(end <= realSize, `extent ${i} ends at ${end}, behind the range's ${realSize} bytes`);
+    const start = extents.starts[i];
+    const end = start + extents.lengths[i];
     // Readers disagree on where the next extent's bytes are when one is no whole number of blocks.
-    assert(extents.starts[i] % TAR_BLOCK === 0, `extent ${i} starts at ${extents.starts[i]}, no multiple of 512`);
-    assert(end % TAR_BLOCK === 0 || end === realSize, `extent ${i} ends at ${end}, no multiple of 512`);
+    const fits = end <= realSize && start % TAR_BLOCK === 0 && (end % TAR_BLOCK === 0 || end === realSize);
+    if (!fits)
+      throw new AssertionError(`extent ${i}, ${start} to ${end}, is not whole blocks of a range of ${realSize} bytes`);
   }
 }
 

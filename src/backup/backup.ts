@@ -1,0 +1,262 @@
+/**
+ * A full backup of one volume: walk and copy side by side, then the index file, then the seal.
+ *
+ * Write order: chunks, index file, synchronous mark, seal (a synchronous write of the store). A set is visible only when
+ * sealed, so a crash at any write leaves either the whole set or a run that can go on.
+ */
+import { FormatError } from '../bytes/errors.ts';
+import { type Runs, totalBytes } from '../bytes/extents.ts';
+import { type ChunkRecord, FORMAT_VERSION, type Manifest, type VolumeIdentity } from '../bytes/manifest.ts';
+import { fromHex, toHex } from '../bytes/random.ts';
+import { alignUp, type Bytes, MiB } from '../bytes/units.ts';
+import { type IndexedVolume, indexVolume } from '../catalog/index-volume.ts';
+import type { VolumeSource } from '../catalog/source.ts';
+import { GAP_BYTES_DEFAULT, storedRuns } from '../plan/stored-runs.ts';
+import { sealDigest } from '../tape-index/check.ts';
+import { chunks as chunksOf } from '../tape-index/chunks.ts';
+import { dropRun, listRuns, putCartridge, putRun } from '../tape-index/records.ts';
+import { listSets, sealSet } from '../tape-index/sets.ts';
+import type { TextSink } from '../tape-index/text-twin.ts';
+import { abandonRun } from './abandon.ts';
+import { CHUNK_BYTES_DEFAULT, COMMIT_BYTES_DEFAULT, COMMIT_MS_DEFAULT, VolumeCopy } from './copy-volume.ts';
+import type { BackupEnvironment } from './environment.ts';
+import { writeEndCopy, writeIndexFile } from './index-file.ts';
+import { type BackupRun, newRun, recordOf, runOf, withCartridge } from './run.ts';
+import { TapeSession } from './tape-session.ts';
+
+/** Keeps the text twin until the index file is written. */
+export interface TextSpool {
+  readonly add: TextSink;
+  reset(): void;
+  parts(): AsyncIterable<Uint8Array>;
+}
+
+export interface BackupRequest {
+  readonly source: VolumeSource;
+  /** The user's name for the volume; missing: the one it had before, else the filesystem's label or the file's name. */
+  readonly name?: string;
+  readonly recordSize: Bytes;
+  readonly chunkBytes?: Bytes;
+  readonly commitBytes?: Bytes;
+  readonly barcodes?: readonly string[];
+  readonly pool?: string;
+  /** Refuse a volume whose files cannot be indexed. */
+  readonly requireIndex?: boolean;
+  readonly snapshot: { readonly provider: string; readonly consistency: string };
+  readonly spool: TextSpool;
+  readonly signal?: AbortSignal;
+}
+
+export interface BackupResult {
+  readonly manifest: Manifest;
+  readonly resumed: boolean;
+  /** Something could not be backed up or indexed exactly. */
+  readonly partial: boolean;
+}
+
+/** About what an index row and a line of text cost on tape, per inode: for the room that is kept free. */
+const INDEX_BYTES_PER_INODE = 64;
+
+/** @throws FormatError when it cannot be done; what is on tape by then stays, and the same call goes on with it */
+export async function backupVolume(request: BackupRequest, env: BackupEnvironment): Promise<BackupResult> {
+  const { source } = request;
+  if (request.requireIndex && source.filesystem === undefined) {
+    throw new FormatError('unsupported', source.volume.source, `cannot be indexed: ${source.reason}`);
+  }
+  const stored = storedRuns(source.allocated, {
+    volumeBytes: source.volume.byteLength,
+    blockLength: env.disk.blockLength,
+    gapBytes: GAP_BYTES_DEFAULT,
+  });
+  const run = await beginRun(request, env);
+  const job = new BackupJob(request, env, run, stored);
+  return job.finish(await job.copyAndIndex());
+}
+
+interface BegunRun {
+  readonly run: BackupRun;
+  readonly chunks: readonly ChunkRecord[];
+  readonly resumed: boolean;
+}
+
+/** Goes on with the run that a crash left, if the volume is unchanged, or begins a new one. */
+async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise<BegunRun> {
+  const { source, recordSize } = request;
+  const runs = (await listRuns(env.store)).map(runOf);
+  for (const run of runs.filter((one) => one.volume.identity === source.identity)) {
+    if (run.fingerprint === source.fingerprint && run.recordSize === recordSize) {
+      return { run: { ...run, pid: process.pid }, chunks: await chunksOf(env.store, run.set), resumed: true };
+    }
+    env.report({
+      kind: 'note',
+      text: `the volume has changed since the run of ${run.startedAt} stopped: beginning anew`,
+    });
+    await abandonRun(env.store, run.set);
+  }
+  const name = request.name ?? (await nameBefore(source.identity, env)) ?? source.defaultName;
+  const volume: VolumeIdentity = {
+    name,
+    identity: source.identity,
+    byteLength: source.volume.byteLength,
+    source: source.volume.source,
+  };
+  const run = newRun(
+    toHex(env.random(16)),
+    new Date(env.clock()).toISOString(),
+    volume,
+    request.snapshot,
+    source.fingerprint,
+    recordSize,
+  );
+  await env.store.batch([putRun(recordOf(run, new Date(env.clock()).toISOString()))], { sync: true });
+  return { run, chunks: [], resumed: false };
+}
+
+/** The name that the volume's last set gave it: a name lasts. */
+async function nameBefore(identity: string, env: BackupEnvironment): Promise<string | undefined> {
+  const sets = await listSets(env.store);
+  return sets.filter(({ manifest }) => manifest.volume.identity === identity).at(-1)?.manifest.volume.name;
+}
+
+class BackupJob {
+  readonly #request: BackupRequest;
+  readonly #env: BackupEnvironment;
+  readonly #session: TapeSession;
+  readonly #copy: VolumeCopy;
+  readonly #begun: BegunRun;
+  readonly #stored: Runs;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
+  #indexed: Promise<IndexedVolume> | undefined;
+
+  constructor(request: BackupRequest, env: BackupEnvironment, begun: BegunRun, stored: Runs) {
+    const { signal } = this.#stop;
+    this.#signal = request.signal === undefined ? signal : AbortSignal.any([signal, request.signal]);
+    this.#request = request;
+    this.#env = env;
+    this.#begun = begun;
+    this.#stored = stored;
+    this.#session = new TapeSession(env, {
+      recordSize: request.recordSize,
+      barcodes: request.barcodes ?? [],
+      pool: request.pool ?? 'default',
+    });
+    this.#copy = new VolumeCopy({
+      env,
+      session: this.#session,
+      run: begun.run,
+      chunks: begun.chunks,
+      runs: stored,
+      options: {
+        recordSize: request.recordSize,
+        chunkBytes: request.chunkBytes ?? CHUNK_BYTES_DEFAULT,
+        commitBytes: request.commitBytes ?? COMMIT_BYTES_DEFAULT,
+        commitMs: COMMIT_MS_DEFAULT,
+        volumeBytes: request.source.volume.byteLength,
+        signal: this.#signal,
+      },
+      reserve: () => alignUp(2 * MiB + (request.source.filesystem?.inodeEstimate ?? 0) * INDEX_BYTES_PER_INODE, MiB),
+      atCartridgeEnd: (chunks) => this.#endCartridge(chunks),
+    });
+  }
+
+  /** Walk and copy run side by side; either's failure stops both, and both have ended when this is left. */
+  async copyAndIndex(): Promise<IndexedVolume> {
+    const { run, resumed } = this.#begun;
+    const total = totalBytes(this.#stored);
+    this.#env.report({ kind: 'phase', phase: 'copy' });
+    const kept = await this.#resumeTape();
+    this.#env.report({ kind: 'start', set: run.set, resumed, totalBytes: total, chunksKept: kept });
+    const indexed = this.#index();
+    this.#indexed = indexed;
+    const copied = this.#copy.copyAll();
+    let first: { readonly error: unknown } | undefined;
+    const stop = (error: unknown): void => {
+      first ??= { error };
+      this.#stop.abort(error);
+    };
+    await Promise.allSettled([indexed.catch(stop), copied.catch(stop)]);
+    if (first !== undefined) throw first.error;
+    return indexed;
+  }
+
+  async #index(): Promise<IndexedVolume> {
+    const { env, request } = { env: this.#env, request: this.#request };
+    const indexed = await indexVolume({
+      store: env.store,
+      clock: env.clock,
+      walked: (inodes, inodeEstimate) => env.report({ kind: 'walked', inodes, inodeEstimate }),
+      note: (text) => env.report({ kind: 'note', text }),
+      source: request.source,
+      stored: this.#stored,
+      set: fromHex(this.#begun.run.set),
+      text: () => {
+        request.spool.reset();
+        return request.spool.add;
+      },
+      signal: this.#signal,
+    });
+    env.report({ kind: 'phase', phase: 'walked' });
+    return indexed;
+  }
+
+  /** Loads the cartridge that a killed run was writing and keeps what is whole on it. Answers the chunks kept in all. */
+  async #resumeTape(): Promise<number> {
+    const last = this.#begun.run.cartridges.at(-1);
+    if (!this.#begun.resumed) return 0;
+    if (last !== undefined) await this.#session.reopenIfAppendable(last.id);
+    else await this.#session.openNext();
+    if (this.#session.isOpen) await this.#copy.adopt();
+    return this.#copy.chunks.length;
+  }
+
+  async #endCartridge(chunks: readonly ChunkRecord[]): Promise<void> {
+    const indexed = await this.#indexed;
+    if (indexed === undefined) throw new Error('a cartridge ended before the walk began');
+    const { barcode } = this.#session.cartridge;
+    this.#env.report({ kind: 'note', text: `cartridge ${barcode} is full` });
+    await writeEndCopy(this.#manifest(indexed, chunks), this.#parts());
+  }
+
+  #parts(): { env: BackupEnvironment; session: TapeSession; text: () => AsyncIterable<Uint8Array> } {
+    return { env: this.#env, session: this.#session, text: () => this.#request.spool.parts() };
+  }
+
+  #manifest(indexed: IndexedVolume, chunks: readonly ChunkRecord[]): Manifest {
+    const { run } = this.#copy;
+    const { request, env } = { request: this.#request, env: this.#env };
+    return {
+      format: FORMAT_VERSION,
+      set: run.set,
+      kind: 'full',
+      base: null,
+      volume: run.volume,
+      snapshot: request.snapshot,
+      startedAt: run.startedAt,
+      finishedAt: new Date(env.clock()).toISOString(),
+      program: env.program,
+      recordSize: run.recordSize,
+      filesystems: [indexed.filesystem],
+      storedBytes: chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0),
+      allocatedBytes: totalBytes(request.source.allocated),
+      indexDigest: sealDigest([
+        { filesystem: indexed.filesystem.number, rows: indexed.summary.rows, digest: indexed.summary.digest },
+      ]),
+      indexRows: indexed.summary.rows,
+      chunks,
+      cartridges: withCartridge(run.cartridges, this.#session.cartridge),
+      previousIndexObject: null,
+      complete: true,
+    };
+  }
+
+  /** Index file, then the seal. */
+  async finish(indexed: IndexedVolume): Promise<BackupResult> {
+    this.#env.report({ kind: 'phase', phase: 'index' });
+    const manifest = await writeIndexFile(this.#manifest(indexed, this.#copy.chunks), this.#parts());
+    this.#env.report({ kind: 'phase', phase: 'seal' });
+    await sealSet(this.#env.store, manifest, [putCartridge(this.#session.committedRecord()), dropRun(manifest.set)]);
+    const partial = manifest.filesystems.some((one) => one.reason !== null || one.problems > 0);
+    return { manifest, resumed: this.#begun.resumed, partial };
+  }
+}

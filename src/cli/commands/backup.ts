@@ -1,0 +1,254 @@
+/** `reelmap backup VOLUME...`: a full backup, and what it would do with -n. */
+import { availableParallelism } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type BackupResult, backupVolume } from '../../backup/backup.ts';
+import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
+import { UserError } from '../../bytes/errors.ts';
+import { totalBytes } from '../../bytes/extents.ts';
+import { systemRandom } from '../../bytes/random.ts';
+import { openSource, type VolumeSource } from '../../catalog/source.ts';
+import { readAtOf } from '../../filesystem/volume.ts';
+import { GAP_BYTES_DEFAULT, storedRuns } from '../../plan/stored-runs.ts';
+import { openFileStore } from '../../storage/file-store.ts';
+import { dataRuns } from '../../storage/holes.ts';
+import { openSpool } from '../../storage/spool.ts';
+import { readLabelDocuments } from '../../tape/archive/label-documents.ts';
+import { encodeArgument } from '../argv.ts';
+import type { CommandContext, CommandModule } from '../command.ts';
+import { ExitStatus } from '../exit.ts';
+import { formatBytes, formatSeconds } from '../progress.ts';
+import { quote } from '../quoting.ts';
+import { recordSizeOf } from '../record-size.ts';
+import { parseSize } from '../sizes.ts';
+import { PROGRAM } from '../version.ts';
+import { type FoundVolume, findVolume } from '../volume.ts';
+import { filesystemOpeners, openWorkplace, type Workplace } from '../workplace.ts';
+
+interface Options {
+  readonly name?: string;
+  readonly dryRun?: boolean;
+  readonly requireIndex?: boolean;
+  readonly recordSize?: string;
+  readonly chunkSize?: string;
+  readonly commitEvery?: string;
+  readonly cartridge?: string[];
+  readonly chunkHash?: boolean;
+  readonly waitTape?: boolean;
+  readonly wait?: boolean;
+  readonly abandon?: boolean;
+}
+
+export const define: CommandModule['define'] = (command, act) => {
+  command
+    .argument('<volumes...>', 'an image file, a block device, a mount point, UUID=... or LABEL=...')
+    .option('--name <name>', 'the name of the volume, lasting; default: what it had, else its label or file name')
+    .option('-n, --dry-run', 'only tell bytes, cartridges and time')
+    .option('--require-index', 'refuse a volume whose files cannot be indexed')
+    .option('--record-size <size>', 'bytes of a tape record, 512 to 512K', '256K')
+    .option('--chunk-size <size>', 'most bytes of one tape file', '4G')
+    .option('--commit-every <size>', 'a synchronous mark after this much', '64G')
+    .option('--cartridge <barcode...>', 'write to these cartridges only')
+    .option('--chunk-hash', 'SHA-256 of each chunk beside the copy; default where a processor is to spare (3 or more)')
+    .option('--no-chunk-hash', 'none: records still have their CRC-32C')
+    .option('--wait-tape', 'with no cartridge left: wait for one instead of stopping')
+    .option('--wait', 'wait for a busy drive or index')
+    .option('--abandon', 'back nothing up: give up what an interrupted backup of these volumes left')
+    .addHelpText(
+      'after',
+      '\nA backup that was interrupted goes on when the same command is run again.\n\nExample:\n  reelmap backup /var/lib/libvirt/images/mail.img --name mail',
+    )
+    .action((volumes: string[], options: Options) => {
+      act((context) => backupAll(context, volumes, options));
+    });
+};
+
+async function backupAll(context: CommandContext, words: readonly string[], options: Options): Promise<ExitStatus> {
+  if (options.abandon) return (await import('../abandon-run.ts')).abandonAll(context, words);
+  if (options.name !== undefined && words.length > 1) {
+    throw new UserError('--name', 'is for one volume', 'back up the others with a name of their own', {
+      kind: 'usage',
+    });
+  }
+  let worst: ExitStatus = ExitStatus.done;
+  for (const word of words) {
+    const status = await backupOne(context, word, options);
+    if (status !== ExitStatus.done) worst = status;
+  }
+  return worst;
+}
+
+async function backupOne(context: CommandContext, word: string, options: Options): Promise<ExitStatus> {
+  const started = context.clock();
+  const recordSize = recordSizeOf(options.recordSize);
+  const found = findVolume(word);
+  const signal = context.signal();
+  await using volume = await openFileStore(found.path, { writable: false, direct: 'bulk' });
+  if (volume.byteLength === 0)
+    throw new UserError(quote(encodeArgument(word)), 'is empty', 'name a volume with a filesystem on it');
+  const source = await openSource(
+    {
+      readAt: readAtOf(volume, found.path),
+      byteLength: volume.byteLength,
+      source: found.path,
+      changeMark: found.changeMark,
+      ...(!found.isDevice && { dataRuns: async () => dataRuns(found.path, volume.byteLength) }),
+    },
+    filesystemOpeners,
+    signal,
+  );
+  if (options.dryRun) return tellPlan(context, source);
+  await using place = await openWorkplace(context.home, {
+    command: `backup ${found.path}`,
+    wait: options.wait === true,
+    createIndex: true,
+    disks: [{ store: volume, path: found.path, writable: false }],
+    digest: options.chunkHash ?? availableParallelism() > BUSY_PROCESSORS,
+    thread: true,
+    note: (text) => context.output.note(text),
+  });
+  await place.requireSpace(totalBytes(source.allocated));
+  context.output.note(`backing up ${quote(encodeArgument(found.path))} to ${place.station.name}`);
+  const result = await run(context, place, source, found, options, recordSize);
+  report(context, result, (context.clock() - started) / 1000);
+  return result.partial ? ExitStatus.partial : ExitStatus.done;
+}
+
+async function run(
+  context: CommandContext,
+  place: Workplace,
+  source: VolumeSource,
+  found: FoundVolume,
+  options: Options,
+  recordSize: number,
+): Promise<BackupResult> {
+  await using spool = await openSpool(place.temporaryPath('files'));
+  const progress = context.progress();
+  const disk = place.disks[0];
+  const env: BackupEnvironment = {
+    store: place.store,
+    station: place.station,
+    mover: place.mover,
+    disk,
+    documents: () => readLabelDocuments(),
+    clock: context.clock,
+    random: systemRandom,
+    program: PROGRAM,
+    report: (event) => tell(context, event),
+    waitForCartridge: (message) => waitForCartridge(context, message, options.waitTape === true),
+  };
+  try {
+    return await backupVolume(
+      {
+        source,
+        ...(options.name !== undefined && { name: options.name }),
+        recordSize,
+        ...(options.chunkSize !== undefined && {
+          chunkBytes: parseSize(options.chunkSize, '--chunk-size', recordSize),
+        }),
+        ...(options.commitEvery !== undefined && { commitBytes: parseSize(options.commitEvery, '--commit-every') }),
+        ...(options.cartridge && { barcodes: options.cartridge }),
+        ...(options.requireIndex && { requireIndex: true }),
+        snapshot: {
+          provider: 'none',
+          consistency: found.isDevice ? 'not mounted writable' : 'file not mounted writable',
+        },
+        spool,
+        signal: context.signal(),
+      },
+      env,
+    );
+  } finally {
+    progress.end();
+  }
+}
+
+/** Walk and copy keep this many busy; a hash on one of them would cost a backup a third of its time. */
+const BUSY_PROCESSORS = 2;
+
+/** Seconds between two looks for a new cartridge. */
+const LOOK_EVERY_MS = 5000;
+
+async function waitForCartridge(context: CommandContext, message: string, wait: boolean): Promise<boolean> {
+  if (!wait) return false;
+  context.output.note(`${message}; waiting`);
+  await sleep(LOOK_EVERY_MS, undefined, { signal: context.signal() });
+  return true;
+}
+
+function tell(context: CommandContext, event: BackupEvent): void {
+  const { output } = context;
+  const progress = context.progress();
+  switch (event.kind) {
+    case 'copied':
+      progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
+      return;
+    case 'walked':
+      return;
+    case 'committed':
+    case 'phase':
+      if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
+      return;
+    case 'start':
+      if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
+      if (output.json)
+        output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
+      return;
+    case 'cartridge':
+      progress.end();
+      output.note(`cartridge ${event.barcode}${event.labelled ? ', labelled' : ''}`);
+      return;
+    case 'note':
+      progress.end();
+      output.note(event.text);
+  }
+}
+
+function tellPlan({ output }: CommandContext, source: VolumeSource): ExitStatus {
+  const { byteLength } = source.volume;
+  const stored = totalBytes(
+    storedRuns(source.allocated, { volumeBytes: byteLength, blockLength: 512, gapBytes: GAP_BYTES_DEFAULT }),
+  );
+  const plan = {
+    volume: source.volume.source,
+    identity: source.identity,
+    filesystem: source.described?.type ?? null,
+    indexed: source.reason === null,
+    reason: source.reason,
+    allocatedBytes: totalBytes(source.allocated),
+    storedBytes: stored,
+    inodes: source.filesystem?.inodeEstimate ?? 0,
+  };
+  if (output.json) output.value(plan);
+  else {
+    output.line(
+      `${quote(encodeArgument(plan.volume))}: ${plan.filesystem ?? 'no known filesystem'}, ${formatBytes(byteLength)}, ${formatBytes(plan.allocatedBytes)} allocated`,
+    );
+    output.line(
+      `to tape: ${formatBytes(stored)}; ${plan.indexed ? `about ${plan.inodes} inodes indexed` : `one item, because ${plan.reason}`}`,
+    );
+    for (const [drive, floor] of [
+      ['LTO-9', 300e6],
+      ['LTO-6', 160e6],
+    ] as const)
+      output.line(`at ${drive}'s native rate: ${formatSeconds(stored / floor)}`);
+  }
+  return source.reason === null ? ExitStatus.done : ExitStatus.partial;
+}
+
+function report({ output }: CommandContext, { manifest, partial, resumed }: BackupResult, seconds: number): void {
+  const [filesystem] = manifest.filesystems;
+  if (output.json) {
+    output.value({ event: 'result', ...manifest, resumed, partial, seconds });
+    return;
+  }
+  const { set, volume, storedBytes, cartridges, chunks } = manifest;
+  output.line(
+    `set ${set.slice(0, 8)} of ${volume.name}: ${filesystem.entries} entries, ${formatBytes(storedBytes)} in ${chunks.length} chunks on ${cartridges.map(({ barcode }) => barcode).join(', ')}, ${seconds.toFixed(1)} s`,
+  );
+  for (const note of filesystem.notes) output.note(`note: ${note}`);
+  if (filesystem.reason !== null) output.note(`copied whole, not indexed file by file: ${filesystem.reason}`);
+  else if (filesystem.problems > 0)
+    output.note(
+      `${filesystem.problems} entries could not be backed up exactly; \`reelmap find --problems --set ${set.slice(0, 8)}\` lists them`,
+    );
+}

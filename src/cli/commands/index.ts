@@ -1,0 +1,85 @@
+/** `reelmap index rebuild` and `reelmap index check`: the index again from the cartridges; the index against its seals. */
+import { UserError } from '../../bytes/errors.ts';
+import { checkSet } from '../../tape-index/check.ts';
+import { listSets, wholeManifest } from '../../tape-index/sets.ts';
+import { rebuildIndex } from '../../verify/rebuild.ts';
+import type { CommandContext, CommandModule } from '../command.ts';
+import { ExitStatus } from '../exit.ts';
+import { requireIndex } from '../lost-index.ts';
+import { requireLibrary } from '../tape-library.ts';
+import { PROGRAM } from '../version.ts';
+import { filesystemOpeners, openIndexStore, openWorkplace } from '../workplace.ts';
+
+interface Options {
+  readonly cartridge?: string[];
+  readonly wait?: boolean;
+}
+
+export const define: CommandModule['define'] = (command, act) => {
+  command
+    .argument(
+      '<action>',
+      'rebuild: make the index again from the cartridges; check: read all of it and compare with its seals',
+    )
+    .option('--cartridge <barcode...>', 'with rebuild: only these cartridges, in any order')
+    .option('--wait', 'wait for a busy drive or index')
+    .addHelpText('after', '\nExample:\n  reelmap index rebuild')
+    .action((action: string, options: Options) => {
+      if (action === 'rebuild') act((context) => rebuild(context, options));
+      else if (action === 'check') act(checkAll);
+      else
+        throw new UserError(
+          `index ${action}`,
+          'there is no such action',
+          'write `reelmap index rebuild` or `reelmap index check`',
+          { kind: 'usage' },
+        );
+    });
+};
+
+async function rebuild(context: CommandContext, options: Options): Promise<ExitStatus> {
+  const { output } = context;
+  requireLibrary(context.home);
+  await using place = await openWorkplace(context.home, {
+    command: 'index rebuild',
+    wait: options.wait === true,
+    disks: [],
+    rebuild: true,
+    note: (text) => output.note(text),
+  });
+  const barcodes = options.cartridge ?? (await place.station.barcodes());
+  const result = await rebuildIndex(barcodes, {
+    store: place.store,
+    station: place.station,
+    openers: filesystemOpeners,
+    clock: context.clock,
+    program: PROGRAM,
+    note: (text) => output.note(text),
+    signal: context.signal(),
+  });
+  if (output.json) output.value({ event: 'result', ...result });
+  else {
+    for (const { set, volume, how } of result.sets) output.line(`set ${set.slice(0, 8)} of ${volume}: from the ${how}`);
+    for (const words of result.incomplete) output.line(`incomplete: ${words}`);
+    output.line(`${result.sets.length} sets from ${result.cartridges} cartridges`);
+  }
+  return result.incomplete.length > 0 ? ExitStatus.partial : ExitStatus.done;
+}
+
+async function checkAll(context: CommandContext): Promise<ExitStatus> {
+  const { output } = context;
+  await requireIndex(context.home);
+  await using store = await openIndexStore(context.home, { command: 'index check' });
+  let whole = true;
+  for (const set of await listSets(store)) {
+    const record = set.manifest;
+    const found = await checkSet(store, await wholeManifest(store, set));
+    whole &&= found.whole;
+    if (output.json) output.value({ set: record.set, volume: record.volume.name, ...found });
+    else
+      output.line(
+        `set ${record.set.slice(0, 8)} of ${record.volume.name}: ${found.whole ? `${found.rows} rows, whole` : found.problems.join('; ')}`,
+      );
+  }
+  return whole ? ExitStatus.done : ExitStatus.partial;
+}

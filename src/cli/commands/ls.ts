@@ -1,0 +1,57 @@
+/** `reelmap ls SET [PATH]`: a directory of a set, from the index alone. */
+import { FileType, fileTypeOf } from '../../tape-index/entry.ts';
+import type { CommandContext, CommandModule } from '../command.ts';
+import { entryJson, longLine } from '../entry-text.ts';
+import { ExitStatus } from '../exit.ts';
+import { entryAt, filesystemNumber, openSet, pathOf } from '../open-set.ts';
+import { jsonBytes, quote } from '../quoting.ts';
+import type { ListedEntry, SetView } from '../services.ts';
+
+interface Options {
+  readonly long?: boolean;
+  readonly null?: boolean;
+  readonly partition?: string;
+}
+
+export const define: CommandModule['define'] = (command, act) => {
+  command
+    .argument('<set>', 'an id, a prefix of one, NAME, NAME@latest, NAME@DATE, or latest')
+    .argument('[path]', 'a directory or file', '/')
+    .option('-l, --long', 'mode, links, owner, group, size, time')
+    .option('-0, --null', 'names as they are, each ended by a NUL byte')
+    .option('--partition <n>', 'the filesystem in partition n')
+    .addHelpText('after', '\nExample:\n  reelmap ls home@latest /etc -l')
+    .action((set: string, path: string, options: Options) => {
+      act((context) => list(context, set, path, options));
+    });
+};
+
+async function list(context: CommandContext, word: string, path: string, options: Options): Promise<ExitStatus> {
+  const { output } = context;
+  await using open = await openSet(async () => (await context.services()).openIndex(context.home), word);
+  const wanted = pathOf(path);
+  const entry = await entryAt(open.view, wanted, filesystemNumber(options.partition));
+  if (output.json) {
+    await output.array(values(open.view, entry, wanted));
+    return ExitStatus.done;
+  }
+  for await (const entries of listing(open.view, entry, wanted)) {
+    for (const one of entries) {
+      if (options.null) output.raw(Buffer.concat([one.name, Buffer.from([0])]));
+      else output.line(options.long ? longLine(one, one.name) : quote(one.name));
+    }
+    if (output.closed) break;
+  }
+  return ExitStatus.done;
+}
+
+/** What is in a directory; anything else is itself, under the path that was asked for. */
+async function* listing(view: SetView, entry: ListedEntry, path: Uint8Array): AsyncIterable<readonly ListedEntry[]> {
+  if (fileTypeOf(entry.mode) === FileType.directory) yield* view.list(entry);
+  else yield [{ ...entry, name: path }];
+}
+
+async function* values(view: SetView, entry: ListedEntry, path: Uint8Array): AsyncIterable<unknown> {
+  for await (const entries of listing(view, entry, path))
+    for (const one of entries) yield { ...jsonBytes('name', one.name), ...entryJson(one) };
+}

@@ -1,0 +1,6 @@
+/** Where things lie in the state directory. */
+import { join } from 'node:path';
+
+export const libraryFolder = (home: string): string => join(home, 'library');
+export const indexFolder = (home: string): string => join(home, 'index');
+export const temporaryFolder = (home: string): string => join(home, 'tmp');

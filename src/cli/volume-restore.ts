@@ -1,0 +1,122 @@
+/** `restore-volume` wired: the target opened or made, checked, served by the mover as a disk. */
+import { closeSync, existsSync, ftruncateSync, openSync, statSync, truncateSync } from 'node:fs';
+import { FormatError, UserError } from '../bytes/errors.ts';
+import type { ChunkRecord } from '../bytes/manifest.ts';
+import { alignUp, type Bytes, MiB } from '../bytes/units.ts';
+import { restoreVolume } from '../restore/restore-volume.ts';
+import { stationCartridges } from '../restore/station-cartridges.ts';
+import { type FileStore, openFileStore } from '../storage/file-store.ts';
+import { quote } from './quoting.ts';
+import type { IndexService, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
+import { mounts, writableMount } from './volume.ts';
+import { openMoverPlace } from './workplace.ts';
+
+export async function restoreVolumeOf(
+  home: string,
+  index: IndexService,
+  request: VolumeRestoreRequest,
+): Promise<VolumeRestoreOutcome> {
+  const { set, signal } = request;
+  const path = Buffer.from(request.target).toString();
+  const view = await index.open(set);
+  const chunks = await allChunks((offset) => view.chunkAt(offset), set.volume.byteLength);
+  const made = prepareTarget(path, request, set.volume.byteLength);
+  await using store = await openFileStore(path, { writable: true, direct: 'bulk' });
+  if (!made) await refuseUnlessBlank(store, request, path);
+  await using place = await openMoverPlace(home, {
+    command: `restore-volume ${set.set.slice(0, 8)} ${path}`,
+    wait: false,
+    readOnly: true,
+    disks: [{ store, path, writable: true }],
+    note: request.note,
+    signal,
+  });
+  const cartridges = await stationCartridges(place.station, set.cartridges, request.note);
+  const lost = await restoreVolume({
+    chunks,
+    extentsOf: async (chunk) =>
+      (await view.chunkExtents(chunk, chunk.volumeOffset, chunk.volumeOffset + chunk.byteLength)).runs,
+    recordSize: set.recordSize,
+    cartridges,
+    mover: place.mover,
+    disk: place.disks[0],
+    progress: (bytes, totalBytes, label) => request.progress({ bytes, totalBytes, label }),
+    note: request.note,
+    signal,
+  });
+  const used = new Set(
+    chunks.flatMap((chunk) => chunk.copies.slice(0, 1).map((copy) => cartridges.labelOf(copy.cartridge))),
+  );
+  return {
+    bytes: chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0),
+    chunks: chunks.length,
+    cartridges: [...used],
+    lost,
+  };
+}
+
+async function allChunks(
+  chunkAt: (offset: Bytes) => Promise<ChunkRecord | undefined>,
+  byteLength: Bytes,
+): Promise<ChunkRecord[]> {
+  const out: ChunkRecord[] = [];
+  for (let at = 0; at < byteLength; ) {
+    const chunk = await chunkAt(at);
+    if (chunk === undefined || chunk.byteLength <= 0)
+      throw new FormatError('corrupt', `byte ${at}`, 'no chunk stores it; run `reelmap index rebuild`');
+    out.push(chunk);
+    at = chunk.volumeOffset + chunk.byteLength;
+  }
+  return out;
+}
+
+/**
+ * Makes a missing file, sparse and of the volume's size; empties an existing file that may be overwritten, so that what the
+ * volume had as holes reads as zeros. Answers whether the target is known to be blank now.
+ */
+function prepareTarget(path: string, request: VolumeRestoreRequest, byteLength: Bytes): boolean {
+  const shown = quote(request.target);
+  if (!existsSync(path)) {
+    const fd = openSync(path, 'wx', 0o600);
+    ftruncateSync(fd, byteLength);
+    closeSync(fd);
+    return true;
+  }
+  const stat = statSync(path);
+  if (!stat.isFile() && !stat.isBlockDevice())
+    throw new UserError(shown, 'is neither a file nor a block device', 'name an image file or a device');
+  const mount = writableMount(path, mounts());
+  if (mount !== undefined) throw new UserError(shown, `is mounted at ${mount.mountPoint}`, 'unmount it first');
+  if (!stat.isFile()) return false;
+  if (request.overwrite) {
+    truncateSync(path, 0);
+    truncateSync(path, byteLength);
+    return true;
+  }
+  if (stat.size < byteLength && stat.blocks === 0) truncateSync(path, byteLength);
+  return stat.blocks === 0 && stat.size >= byteLength;
+}
+
+const READ_BYTES = 4 * MiB;
+
+async function refuseUnlessBlank(store: FileStore, request: VolumeRestoreRequest, path: string): Promise<void> {
+  const shown = quote(request.target);
+  const { byteLength } = request.set.volume;
+  if (store.byteLength < byteLength)
+    throw new UserError(shown, `is ${store.byteLength} bytes, the volume ${byteLength}`, 'name a larger target');
+  if (request.overwrite) return;
+  const buffer = new Uint8Array(READ_BYTES);
+  const end = Math.min(store.byteLength, alignUp(byteLength, 512));
+  for (let at = 0; at < end; at += READ_BYTES) {
+    request.signal.throwIfAborted();
+    const part = buffer.subarray(0, Math.min(READ_BYTES, end - at));
+    await store.read(at, part);
+    if (Buffer.from(part.buffer, part.byteOffset, part.length).some((byte) => byte !== 0)) {
+      throw new UserError(
+        shown,
+        `is not blank (byte ${at} and on hold something; ${path})`,
+        'use --overwrite to replace what is there',
+      );
+    }
+  }
+}

@@ -1,0 +1,215 @@
+/**
+ * A whole volume back to a disk by the data mover: stream-to-block EXTENDED COPY, chunk by chunk in the order of the tape.
+ * A part that cannot be read from one copy is tried from the next; what no copy gives is lost, named, and nothing else is.
+ */
+import { FormatError } from '../bytes/errors.ts';
+import type { Runs } from '../bytes/extents.ts';
+import type { ChunkCopy, ChunkRecord } from '../bytes/manifest.ts';
+import type { Bytes } from '../bytes/units.ts';
+import type { BlockDevice } from '../initiator/block-device.ts';
+import type { CopyManager } from '../initiator/copy-manager.ts';
+import type { TapeDrive } from '../initiator/tape-drive.ts';
+import { RECORD_BYTES_MAX } from '../library/tape-file.ts';
+import { type VolumeRestoreStep, volumeRestoreSteps } from '../plan/volume-restore-plan.ts';
+import { describeSense } from '../scsi/common/sense.ts';
+import type { Designator } from '../scsi/copy/list.ts';
+import type { StationCartridges } from './station-cartridges.ts';
+
+export interface LostRange {
+  readonly volumeOffset: Bytes;
+  readonly byteLength: Bytes;
+  readonly reason: string;
+}
+
+export interface VolumeRestore {
+  readonly chunks: readonly ChunkRecord[];
+  readonly extentsOf: (chunk: ChunkRecord) => Promise<Runs>;
+  readonly recordSize: Bytes;
+  readonly cartridges: StationCartridges;
+  readonly mover: CopyManager;
+  readonly disk: { readonly designator: Designator; readonly blockLength: Bytes; readonly device: BlockDevice };
+  readonly progress: (bytes: Bytes, totalBytes: Bytes, label: string) => void;
+  readonly note: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Restores all chunks. Answers what was lost. @throws FormatError when the disk cannot be written */
+export async function restoreVolume(request: VolumeRestore): Promise<readonly LostRange[]> {
+  const job = new Job(request);
+  for (const chunk of request.chunks) await job.chunk(chunk);
+  await request.disk.device.flush(request.signal);
+  return job.lost;
+}
+
+class Job {
+  readonly #request: VolumeRestore;
+  readonly #total: Bytes;
+  readonly lost: LostRange[] = [];
+  #done = 0;
+  #listId = 0;
+
+  constructor(request: VolumeRestore) {
+    this.#request = request;
+    this.#total = request.chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0);
+  }
+
+  async chunk(chunk: ChunkRecord): Promise<void> {
+    const { cartridges } = this.#request;
+    const extents = await this.#request.extentsOf(chunk);
+    const copies = [...chunk.copies].sort((a, b) => cartridges.rank(a.cartridge) - cartridges.rank(b.cartridge));
+    let reasons: string[] = [];
+    for (const copy of copies) {
+      const lost = await this.#copy(extents, copy);
+      if (lost.length === 0) return;
+      reasons = lost.map(({ reason }) => reason);
+      if (copy === copies.at(-1)) this.lost.push(...lost);
+    }
+    if (copies.length === 0) this.#whole(chunk, extents, reasons[0] ?? 'no cartridge holds it');
+  }
+
+  #whole(chunk: ChunkRecord, extents: Runs, reason: string): void {
+    if (extents.count > 0) this.lost.push({ volumeOffset: chunk.volumeOffset, byteLength: chunk.byteLength, reason });
+  }
+
+  async #copy(extents: Runs, copy: ChunkCopy): Promise<LostRange[]> {
+    const { cartridges, signal, mover, disk, recordSize, progress } = this.#request;
+    const loaded = await cartridges.load(copy.cartridge, signal);
+    const steps = (drive: TapeDrive): Iterable<VolumeRestoreStep> =>
+      volumeRestoreSteps({
+        extents,
+        recordSize,
+        dataObject: copy.dataObject,
+        disk,
+        tape: { designator: drive.designator },
+        limits: mover.limits,
+      });
+    if (typeof loaded === 'string') return wholeOf(extents, loaded);
+    await using held = loaded;
+    const lost: LostRange[] = [];
+    let object = -1; // where the drive stands, if known
+    for (const step of steps(held.drive)) {
+      signal?.throwIfAborted();
+      if (
+        step.object !== object &&
+        !(step.kind === 'copy' && step.locates) &&
+        !(await held.drive.locate(step.object))
+      ) {
+        return [...lost, ...wholeOf(extents, `${held.label} ends before object ${step.object}`)];
+      }
+      const reason = step.kind === 'copy' ? await this.#list(step) : await this.#hostCopy(held.drive, step);
+      object = reason === undefined ? step.object + step.records : -1;
+      if (reason !== undefined) lost.push(...(await this.#byRecord(held.drive, step, reason, held.label)));
+      this.#done += step.bytes;
+      progress(Math.min(this.#done, this.#total), this.#total, held.label);
+    }
+    return lost;
+  }
+
+  /** One EXTENDED COPY. Answers why it failed. @throws FormatError when the disk is what failed */
+  async #list(step: Extract<VolumeRestoreStep, { kind: 'copy' }>): Promise<string | undefined> {
+    const { cscds, segments } = step;
+    this.#listId = (this.#listId % 250) + 1;
+    const outcome = await this.#request.mover.copy(
+      { listId: this.#listId, cscds, segments, inlineData: new Uint8Array(0) },
+      this.#request.signal,
+    );
+    if (outcome.kind === 'done') return undefined;
+    if (outcome.kind === 'failed' && outcome.destination !== undefined) {
+      throw new FormatError('io', 'target', `cannot be written: ${describeSense(outcome.destination)}`);
+    }
+    return describeSense(outcome.kind === 'failed' && outcome.source !== undefined ? outcome.source : outcome.sense);
+  }
+
+  /** After a list failed: its records one by one by the host, so that one bad record costs itself and no other. */
+  async #byRecord(drive: TapeDrive, step: VolumeRestoreStep, reason: string, label: string): Promise<LostRange[]> {
+    const { recordSize } = this.#request;
+    const pieces = piecesOf(step, this.#request.disk.blockLength);
+    this.#request.note(`${label}: ${reason}; its records are read one by one`);
+    const lost: LostRange[] = [];
+    const buffer = new Uint8Array(Math.min(RECORD_BYTES_MAX, recordSize));
+    for (let i = 0; i < step.records; i++) {
+      this.#request.signal?.throwIfAborted();
+      const here = within(pieces, i * recordSize, recordSize);
+      const object = step.object + i;
+      const read = (await drive.locate(object)) ? await drive.read(buffer) : undefined;
+      if (read?.kind !== 'record' || read.length !== recordSize) {
+        for (const piece of here)
+          lost.push({
+            volumeOffset: piece.offset,
+            byteLength: piece.length,
+            reason: `${label}, object ${object}: ${reason}`,
+          });
+        continue;
+      }
+      for (const piece of here) await this.#write(piece.offset, read.data.subarray(piece.at, piece.at + piece.length));
+    }
+    return lost;
+  }
+
+  async #hostCopy(
+    drive: TapeDrive,
+    step: Extract<VolumeRestoreStep, { kind: 'host-copy' }>,
+  ): Promise<string | undefined> {
+    const { recordSize } = this.#request;
+    const data = new Uint8Array(step.records * recordSize);
+    for (let i = 0; i < step.records; i++) {
+      const read = await drive.read(data.subarray(i * recordSize, (i + 1) * recordSize));
+      if (read.kind !== 'record' || read.length !== recordSize) return 'a record cannot be read';
+    }
+    let at = 0;
+    for (const piece of step.pieces) {
+      await this.#write(piece.offset, data.subarray(at, at + piece.length));
+      at += piece.length;
+    }
+    return undefined;
+  }
+
+  /** Any bytes: whole blocks, the first and last filled up from the disk. */
+  async #write(offset: Bytes, from: Uint8Array): Promise<void> {
+    const { device, blockLength } = this.#request.disk;
+    const before = offset % blockLength;
+    const length = Math.ceil((before + from.length) / blockLength) * blockLength;
+    if (before === 0 && length === from.length) return device.write(offset, from);
+    const view = await device.readAt(offset - before, length);
+    const whole = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    whole.set(from, before);
+    await device.write(offset - before, whole);
+  }
+}
+
+const wholeOf = (extents: Runs, reason: string): LostRange[] =>
+  Array.from({ length: extents.count }, (_, i) => ({
+    volumeOffset: extents.starts[i],
+    byteLength: extents.lengths[i],
+    reason,
+  }));
+
+interface Piece {
+  readonly offset: Bytes;
+  readonly length: Bytes;
+}
+
+/** What a step brings back, in the order of its records' bytes. */
+function piecesOf(step: VolumeRestoreStep, blockLength: Bytes): Piece[] {
+  if (step.kind === 'host-copy') return [...step.pieces];
+  return step.segments.flatMap((segment): Piece[] => {
+    if (segment.type === 'stream-to-block')
+      return [{ offset: segment.lba * blockLength, length: segment.blocks * blockLength }];
+    if (segment.type === 'stream-to-block-bytes')
+      return [{ offset: segment.lba * blockLength + segment.byteOffset, length: segment.byteCount }];
+    return [];
+  });
+}
+
+/** The parts of the pieces that lie in `length` bytes from `place`; `at` is where in those bytes. */
+function within(pieces: readonly Piece[], place: Bytes, length: Bytes): (Piece & { readonly at: Bytes })[] {
+  const out: (Piece & { readonly at: Bytes })[] = [];
+  let before = 0;
+  for (const piece of pieces) {
+    const from = Math.max(place, before);
+    const to = Math.min(place + length, before + piece.length);
+    if (to > from) out.push({ offset: piece.offset + from - before, length: to - from, at: from - place });
+    before += piece.length;
+  }
+  return out;
+}

@@ -1,0 +1,32 @@
+/** Small files replaced whole: write, fsync, rename, fsync of the folder. */
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { FormatError } from '../bytes/errors.ts';
+
+/** After a crash the file has its old content or the new, never a part. @throws FormatError `io` */
+export function replaceFile(path: string, text: string): void {
+  const temporary = `${path}.${process.pid}.new`;
+  try {
+    const fd = openSync(temporary, 'w', 0o600);
+    try {
+      writeSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+    syncFolder(dirname(path));
+  } catch (cause) {
+    throw new FormatError('io', path, `cannot be written: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Makes what was created, renamed or removed in a folder durable. */
+export function syncFolder(path: string): void {
+  const fd = openSync(path, 'r');
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

@@ -1,0 +1,114 @@
+/** READ (6): one record of variable length, or a run of fixed blocks. SSC-4, 6.4; the sense data by its table. */
+import { FormatError } from '../bytes/errors.ts';
+import { viewOf } from '../bytes/layout.ts';
+import { invalidFieldInCdb } from '../scsi/common/sense.ts';
+import { checkCondition, good, NO_DATA, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
+import { ReadWrite6 } from '../scsi/stream/commands.ts';
+import { TapeAlert } from '../scsi/stream/log-pages.ts';
+import { endOfDataMet, filemarkMet, incorrectLength, unrecoveredRead } from '../scsi/stream/sense.ts';
+import type { ReadOutcome, TapeMedium } from '../tape/medium.ts';
+import type { Handler } from './logical-unit.ts';
+import type { DriveState } from './tape-drive-state.ts';
+
+/** Bytes that one READ of fixed blocks may ask for. */
+export const FIXED_READ_BYTES_MAX = 64 * 1024 * 1024;
+
+export function read6(state: DriveState): Handler {
+  return state.onMedium('READ', async (medium, command) => {
+    const view = viewOf(command.cdb);
+    const fixed = ReadWrite6.fixed.get(view, 0);
+    const sili = ReadWrite6.sili.get(view, 0);
+    const length = ReadWrite6.transferLength.get(view, 0);
+    if (fixed && (state.blockLength === 0 || sili)) return checkCondition(invalidFieldInCdb(1, sili ? 1 : 0));
+    if (length === 0) return answer(command, NO_DATA);
+    await state.synchronize(medium);
+    state.leaveFile();
+    return fixed ? readFixed(state, medium, command, length) : readVariable(state, medium, command, length, sili);
+  });
+}
+
+async function readVariable(
+  state: DriveState,
+  medium: TapeMedium,
+  command: ScsiCommand,
+  length: number,
+  sili: boolean,
+): Promise<ScsiResult> {
+  const into = buffer(command, length);
+  const outcome = await readObject(state, medium, into);
+  switch (outcome.kind) {
+    case 'record': {
+      const quiet = sili && (outcome.length < length || state.blockLength === 0);
+      if (outcome.length === length || quiet) return answer(command, outcome.data);
+      return answer(command, outcome.data, incorrectLength(length - outcome.length));
+    }
+    case 'filemark':
+      return answer(command, NO_DATA, filemarkMet(length));
+    case 'end-of-data':
+      return answer(command, NO_DATA, endOfDataMet(length));
+    case 'damaged':
+      return answer(command, NO_DATA, unrecoveredRead(length));
+  }
+}
+
+async function readFixed(
+  state: DriveState,
+  medium: TapeMedium,
+  command: ScsiCommand,
+  blocks: number,
+): Promise<ScsiResult> {
+  const { blockLength } = state;
+  if (blocks * blockLength > FIXED_READ_BYTES_MAX) return checkCondition(invalidFieldInCdb(2));
+  const into = buffer(command, blocks * blockLength);
+  for (let done = 0; done < blocks; done++) {
+    const at = done * blockLength;
+    const outcome = await readObject(state, medium, into.subarray(at, at + blockLength));
+    const before = into.subarray(0, at);
+    if (outcome.kind === 'record' && outcome.length === blockLength) continue;
+    const left = blocks - done;
+    switch (outcome.kind) {
+      case 'record':
+        return answer(command, before, incorrectLength(left));
+      case 'filemark':
+        return answer(command, before, filemarkMet(left));
+      case 'end-of-data':
+        return answer(command, before, endOfDataMet(left));
+      case 'damaged':
+        return answer(command, before, unrecoveredRead(left));
+    }
+  }
+  return answer(command, into);
+}
+
+/** The caller's Data-In Buffer where it is long enough for the whole answer, so that a record is not copied. */
+function buffer(command: ScsiCommand, length: number): Uint8Array {
+  const { dataIn, dataInLength = 0 } = command;
+  return dataIn !== undefined && dataInLength >= length ? dataIn.subarray(0, length) : new Uint8Array(length);
+}
+
+/** Reads the next object. One that the host cannot read counts as damaged, and the drive goes behind it. */
+async function readObject(state: DriveState, medium: TapeMedium, into: Uint8Array): Promise<ReadOutcome> {
+  const { object } = medium.position;
+  try {
+    const outcome = await medium.read(into);
+    if (outcome.kind === 'damaged') state.note('READ', outcome.reason, TapeAlert.readFailure);
+    return outcome;
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    await medium.locate(object + 1);
+    state.note('READ', error, TapeAlert.readFailure);
+    return { kind: 'damaged', length: 0, reason: error.message };
+  }
+}
+
+/** GOOD or CHECK CONDITION with `data`, which is in the caller's buffer already or goes there; what does not fit is cut. */
+function answer(command: ScsiCommand, data: Uint8Array, sense?: Parameters<typeof checkCondition>[0]): ScsiResult {
+  const { dataIn, dataInLength = 0 } = command;
+  let given = data.subarray(0, Math.min(data.length, dataInLength));
+  if (dataIn !== undefined && given.length > 0 && given.buffer !== dataIn.buffer) {
+    dataIn.set(given);
+    given = dataIn.subarray(0, given.length);
+  }
+  const residual = dataInLength - given.length;
+  return sense === undefined ? good(given, residual) : checkCondition(sense, given, residual);
+}

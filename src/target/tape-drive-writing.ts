@@ -1,0 +1,115 @@
+/** WRITE (6), WRITE FILEMARKS (6) and ERASE (6). SSC-4, 6.13, 6.14, 6.2. */
+import { FormatError } from '../bytes/errors.ts';
+import { viewOf } from '../bytes/layout.ts';
+import { dataPhaseError, invalidFieldInCdb, type Sense } from '../scsi/common/sense.ts';
+import { checkCondition, good, type ScsiResult } from '../scsi/execute.ts';
+import { ReadWrite6, WriteFilemarks6 } from '../scsi/stream/commands.ts';
+import { TapeAlert } from '../scsi/stream/log-pages.ts';
+import {
+  deferredWriteError,
+  earlyWarning,
+  volumeOverflow,
+  wormOverwrite,
+  writeProtected,
+} from '../scsi/stream/sense.ts';
+import type { TapeMedium, WriteOutcome } from '../tape/medium.ts';
+import type { Handler } from './logical-unit.ts';
+import { BLOCK_LENGTH_MAX, type DriveState } from './tape-drive-state.ts';
+
+export function write6(state: DriveState): Handler {
+  return state.onMedium('WRITE', async (medium, command) => {
+    const view = viewOf(command.cdb);
+    const fixed = ReadWrite6.fixed.get(view, 0);
+    const count = ReadWrite6.transferLength.get(view, 0);
+    if (fixed && state.blockLength === 0) return checkCondition(invalidFieldInCdb(1, 0));
+    const blockLength = fixed ? state.blockLength : count;
+    const blocks = fixed ? count : 1;
+    if (count === 0) return good();
+    if (blockLength > BLOCK_LENGTH_MAX) return checkCondition(invalidFieldInCdb(2));
+    const data = command.dataOut;
+    if (data === undefined || data.length < blocks * blockLength) return checkCondition(dataPhaseError());
+    const refused = refusal(medium);
+    if (refused !== undefined) return checkCondition(refused);
+    const result = await writeBlocks(state, medium, data, blocks, blockLength, fixed);
+    if (!state.buffered) await state.synchronize(medium);
+    return result;
+  });
+}
+
+async function writeBlocks(
+  state: DriveState,
+  medium: TapeMedium,
+  data: Uint8Array,
+  blocks: number,
+  blockLength: number,
+  fixed: boolean,
+): Promise<ScsiResult> {
+  let warned = false;
+  for (let done = 0; done < blocks; done++) {
+    const at = done * blockLength;
+    state.noteWrite(medium);
+    const outcome = await attempt(state, 'WRITE', () => medium.append(data.subarray(at, at + blockLength)));
+    if (outcome === 'failed') return checkCondition(deferredWriteError());
+    if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(fixed ? blocks - done : blockLength));
+    state.noteWritten(blockLength);
+    warned ||= outcome === 'early-warning';
+  }
+  return warned ? checkCondition(earlyWarning()) : good();
+}
+
+export function writeFilemarks6(state: DriveState): Handler {
+  return state.onMedium('WRITE FILEMARKS', async (medium, command) => {
+    const view = viewOf(command.cdb);
+    if (WriteFilemarks6.wsmk.get(view, 0)) return checkCondition(invalidFieldInCdb(1, 1));
+    const count = WriteFilemarks6.filemarkCount.get(view, 0);
+    const immediate = WriteFilemarks6.immed.get(view, 0);
+    let outcome: WriteOutcome | 'failed' = 'written';
+    if (count > 0) {
+      const refused = refusal(medium);
+      if (refused !== undefined) return checkCondition(refused);
+      state.leaveFile();
+      state.noteWrite(medium);
+      outcome = await attempt(state, 'WRITE FILEMARKS', () => medium.writeFilemarks(count));
+      state.leaveFile();
+    }
+    if (outcome === 'failed') return checkCondition(deferredWriteError());
+    if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(count));
+    if (!immediate) await state.synchronize(medium);
+    return outcome === 'early-warning' ? checkCondition(earlyWarning()) : good();
+  });
+}
+
+export function erase6(state: DriveState): Handler {
+  return state.onMedium('ERASE', async (medium) => {
+    const refused = medium.worm ? wormOverwrite() : refusal(medium);
+    if (refused !== undefined) return checkCondition(refused);
+    await state.synchronize(medium);
+    state.leaveFile();
+    await medium.erase();
+    return good();
+  });
+}
+
+/** Why nothing may be written here. */
+function refusal(medium: TapeMedium): Sense | undefined {
+  if (!medium.writable) return writeProtected();
+  if (medium.worm && !medium.position.atEndOfData) return wormOverwrite();
+  return undefined;
+}
+
+/** What the medium says, or `failed` with the cause kept: of an earlier write, or of this one. */
+async function attempt(
+  state: DriveState,
+  words: string,
+  write: () => Promise<WriteOutcome>,
+): Promise<WriteOutcome | 'failed'> {
+  try {
+    return await write();
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    state.leaveFile();
+    state.unsynced = undefined; // the loss is told now; reading and moving go on
+    state.note(words, error, TapeAlert.writeFailure);
+    return 'failed';
+  }
+}
