@@ -5,6 +5,7 @@ import { dropUnsealedSet } from '../tape-index/sets.ts';
 
 /** @param set the set that the run was to make */
 export async function abandonRun(store: KvStore, set: string): Promise<void> {
-  await store.batch([dropRun(set)], { sync: true });
+  // The run goes last: a crash in between leaves no rows that nobody knows of.
   await dropUnsealedSet(store, set);
+  await store.batch([dropRun(set)], { sync: true });
 }

@@ -15,7 +15,7 @@ import { GAP_BYTES_DEFAULT, storedRuns } from '../plan/stored-runs.ts';
 import { sealDigest } from '../tape-index/check.ts';
 import { chunks as chunksOf } from '../tape-index/chunks.ts';
 import { dropRun, listRuns, putCartridge, putRun } from '../tape-index/records.ts';
-import { listSets, sealSet } from '../tape-index/sets.ts';
+import { getSet, listSets, sealSet, wholeManifest } from '../tape-index/sets.ts';
 import type { TextSink } from '../tape-index/text-twin.ts';
 import { abandonRun } from './abandon.ts';
 import { CHUNK_BYTES_DEFAULT, COMMIT_BYTES_DEFAULT, COMMIT_MS_DEFAULT, VolumeCopy } from './copy-volume.ts';
@@ -70,7 +70,7 @@ export async function backupVolume(request: BackupRequest, env: BackupEnvironmen
   });
   const run = await beginRun(request, env);
   const job = new BackupJob(request, env, run, stored);
-  return job.finish(await job.copyAndIndex());
+  return (await job.resumeTape()) ?? job.finish(await job.copyAndIndex());
 }
 
 interface BegunRun {
@@ -84,13 +84,13 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
   const { source, recordSize } = request;
   const runs = (await listRuns(env.store)).map(runOf);
   for (const run of runs.filter((one) => one.volume.identity === source.identity)) {
-    if (run.fingerprint === source.fingerprint && run.recordSize === recordSize) {
-      return { run: { ...run, pid: process.pid }, chunks: await chunksOf(env.store, run.set), resumed: true };
+    if ((await getSet(env.store, run.set)) !== undefined) {
+      await env.store.batch([dropRun(run.set)], { sync: true });
+      continue;
     }
-    env.report({
-      kind: 'note',
-      text: `the volume has changed since the run of ${run.startedAt} stopped: beginning anew`,
-    });
+    const anew = await whyAnew(run, request, env);
+    if (typeof anew !== 'string') return { run: { ...run, pid: process.pid }, chunks: anew, resumed: true };
+    env.report({ kind: 'note', text: `${anew} since the run of ${run.startedAt} stopped: beginning anew` });
     await abandonRun(env.store, run.set);
   }
   const name = request.name ?? (await nameBefore(source.identity, env)) ?? source.defaultName;
@@ -110,6 +110,23 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
   );
   await env.store.batch([putRun(recordOf(run, new Date(env.clock()).toISOString()))], { sync: true });
   return { run, chunks: [], resumed: false };
+}
+
+/** The committed chunks of a run that can go on, or why it cannot. */
+async function whyAnew(
+  run: BackupRun,
+  { source, recordSize }: BackupRequest,
+  { store }: BackupEnvironment,
+): Promise<readonly ChunkRecord[] | string> {
+  if (run.fingerprint !== source.fingerprint) return 'the volume has changed';
+  if (run.recordSize !== recordSize) return 'another record size is asked for';
+  try {
+    const chunks = await chunksOf(store, run.set);
+    return chunks.length === run.chunkCount ? chunks : 'records of its chunks were lost';
+  } catch (error) {
+    if (error instanceof FormatError) return 'records of its chunks were lost';
+    throw error;
+  }
 }
 
 /** The name that the volume's last set gave it: a name lasts. */
@@ -165,8 +182,8 @@ class BackupJob {
     const { run, resumed } = this.#begun;
     const total = totalBytes(this.#stored);
     this.#env.report({ kind: 'phase', phase: 'copy' });
-    const kept = await this.#resumeTape();
-    this.#env.report({ kind: 'start', set: run.set, resumed, totalBytes: total, chunksKept: kept });
+    const chunksKept = this.#copy.chunks.length;
+    this.#env.report({ kind: 'start', set: run.set, resumed, totalBytes: total, chunksKept });
     const indexed = this.#index();
     this.#indexed = indexed;
     const copied = this.#copy.copyAll();
@@ -200,14 +217,23 @@ class BackupJob {
     return indexed;
   }
 
-  /** Loads the cartridge that a killed run was writing and keeps what is whole on it. Answers the chunks kept in all. */
-  async #resumeTape(): Promise<number> {
-    const last = this.#begun.run.cartridges.at(-1);
-    if (!this.#begun.resumed) return 0;
+  /**
+   * Goes on where a killed run was: loads its cartridge and keeps what is whole on it. Answers the set when even its index
+   * file is, and only the seal had been missing.
+   */
+  async resumeTape(): Promise<BackupResult | undefined> {
+    const { run, resumed } = this.#begun;
+    if (!resumed) return undefined;
+    const last = run.cartridges.at(-1);
     if (last !== undefined) await this.#session.reopenIfAppendable(last.id);
-    else await this.#session.openNext();
-    if (this.#session.isOpen) await this.#copy.adopt();
-    return this.#copy.chunks.length;
+    if (!this.#session.isOpen) await this.#session.openNext();
+    const sealed = await getSet(this.#env.store, run.set);
+    if (sealed === undefined) {
+      await this.#copy.adopt();
+      return undefined;
+    }
+    const manifest = await wholeManifest(this.#env.store, sealed);
+    return { manifest, resumed, partial: isPartial(manifest) };
   }
 
   async #endCartridge(chunks: readonly ChunkRecord[]): Promise<void> {
@@ -256,7 +282,9 @@ class BackupJob {
     const manifest = await writeIndexFile(this.#manifest(indexed, this.#copy.chunks), this.#parts());
     this.#env.report({ kind: 'phase', phase: 'seal' });
     await sealSet(this.#env.store, manifest, [putCartridge(this.#session.committedRecord()), dropRun(manifest.set)]);
-    const partial = manifest.filesystems.some((one) => one.reason !== null || one.problems > 0);
-    return { manifest, resumed: this.#begun.resumed, partial };
+    return { manifest, resumed: this.#begun.resumed, partial: isPartial(manifest) };
   }
 }
+
+const isPartial = ({ filesystems }: Manifest): boolean =>
+  filesystems.some(({ reason, problems }) => reason !== null || problems > 0);

@@ -12,11 +12,12 @@ import { toHex } from '../bytes/random.ts';
 import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { newCartridgeRecord } from '../library/cartridge-record.ts';
 import { type CartridgeContent, labelCartridge, readCartridge } from '../library/label-cartridge.ts';
-import { type CartridgeFile, endOfCartridgeMembers } from '../tape/archive/end-of-cartridge.ts';
+import { type CartridgeFile, type EndOfCartridge, endOfCartridgeMembers } from '../tape/archive/end-of-cartridge.ts';
 import type { Label } from '../tape/archive/label.ts';
 import { archiveRecords, type Member } from '../tape/archive/members.ts';
 import { type CartridgeRecord, type CartridgeState, listCartridges, putCartridge } from '../tape-index/records.ts';
 import type { BackupEnvironment } from './environment.ts';
+import { reconcile } from './reconcile.ts';
 import { writeFailure } from './write-failure.ts';
 
 export interface SessionOptions {
@@ -49,8 +50,6 @@ export class TapeSession {
   #worm = false;
   /** First object behind the label of the cartridge in use. */
   #labelEnd: TapeObject = 0;
-  /** Id promised to a cartridge that is to be labelled next, in the end file of the one before. */
-  #promised: { readonly id: string; readonly barcode: string } | null = null;
   /** Cartridges that could not be labelled: not tried again by this run. */
   readonly #unusable = new Map<string, string>();
 
@@ -117,30 +116,32 @@ export class TapeSession {
     const usable: string[] = [];
     const refused: Refusal[] = [];
     for (const barcode of barcodes.length > 0 ? barcodes : within) {
-      const state = known.get(barcode)?.state ?? 'append';
+      const state = known.get(barcode)?.state ?? 'blank';
       const reason =
         this.#unusable.get(barcode) ??
-        (within.includes(barcode) ? (state === 'append' ? undefined : STATE_WORDS[state]) : 'not in the library');
+        (within.includes(barcode) ? (isOpen(state) ? undefined : STATE_WORDS[state]) : 'not in the library');
       if (reason === undefined) usable.push(barcode);
       else refused.push({ barcode, reason });
     }
     const loaded = await this.#env.station.loaded();
-    const rank = (barcode: string): number => (known.has(barcode) ? (barcode === loaded ? 0 : 1) : 2);
+    const rank = (barcode: string): number => (known.get(barcode)?.state !== 'append' ? 2 : barcode === loaded ? 0 : 1);
     return { usable: usable.sort((a, b) => rank(a) - rank(b)), refused };
   }
 
   /** Loads, checks the label, finds the append position. Answers why not, or nothing. */
   async #open(barcode: string): Promise<string | undefined> {
-    const { station } = this.#env;
+    const { station, store } = this.#env;
     await station.load(barcode);
     const medium = await station.drive.medium();
     if (medium.writeProtected) return 'write protected';
     this.#worm = medium.worm;
     const content = await readCartridge(station.drive, barcode);
-    if (content.kind === 'foreign') return `not ours: ${content.what}`;
     if (content.kind === 'labelled') return this.#openLabelled(barcode, content);
+    const begun = (await listCartridges(store)).find((one) => one.barcode === barcode && one.state === 'blank');
+    if (content.kind === 'foreign' && !(content.damaged && begun !== undefined)) return `not ours: ${content.what}`;
+    if (content.kind === 'foreign' && this.#worm) return 'its label was cut short, and it is write-once';
     try {
-      return await this.#label(barcode);
+      return await this.#label(barcode, begun?.id);
     } catch (error) {
       const failure = writeFailure(error) ?? (error instanceof FormatError ? error.what : undefined);
       if (failure === undefined) throw error;
@@ -150,17 +151,18 @@ export class TapeSession {
     }
   }
 
-  async #label(barcode: string): Promise<undefined> {
+  /**
+   * Labels a blank cartridge. The store is told before: a label that a crash cuts short is then known to be ours, with
+   * nothing behind it.
+   */
+  async #label(barcode: string, begun: string | undefined): Promise<undefined> {
     const { env, options } = { env: this.#env, options: this.#options };
+    const cartridge = begun ?? toHex(env.random(16));
+    if (begun === undefined)
+      await env.store.batch([putCartridge(this.#blankRecord(cartridge, barcode))], { sync: true });
     const { label, labelEnd } = await labelCartridge(
       env.station.drive,
-      {
-        barcode,
-        recordSize: options.recordSize,
-        pool: options.pool,
-        program: env.program,
-        ...(this.#promised?.barcode === barcode && { cartridge: this.#promised.id }),
-      },
+      { barcode, recordSize: options.recordSize, pool: options.pool, program: env.program, cartridge },
       await env.documents(),
       env.clock,
       env.random,
@@ -175,25 +177,30 @@ export class TapeSession {
 
   async #openLabelled(
     barcode: string,
-    content: Extract<CartridgeContent, { kind: 'labelled' }>,
+    { label, labelEnd }: Extract<CartridgeContent, { kind: 'labelled' }>,
   ): Promise<string | undefined> {
-    const { label, labelEnd } = content;
     const { store, station } = this.#env;
     if (label.barcode !== barcode) return `its label says ${label.barcode}`;
     if (label.recordSize !== this.#options.recordSize) return `has records of ${label.recordSize} bytes`;
     const known = (await listCartridges(store)).find((one) => one.id === label.cartridge);
-    if (known === undefined) {
-      await station.drive.locateEndOfData();
-      const { object } = await station.drive.position();
-      if (object !== labelEnd)
-        return 'labelled, holds data, and is not in the index; run `reelmap index rebuild` first';
-    }
-    if (known !== undefined && known.state !== 'append') return `marked ${known.state}`;
-    const record: CartridgeRecord = known ?? this.#newRecord(label, labelEnd);
+    const labelOnly = known === undefined || known.state === 'blank';
+    if (labelOnly && (await this.endOfData()) !== labelEnd)
+      return 'labelled, holds data, and is not in the index; run `reelmap index rebuild` first';
+    if (!labelOnly && known.state !== 'append') return `marked ${known.state}`;
+    const found = labelOnly ? this.#newRecord(label, labelEnd) : known;
+    const reconciled = await reconcile(station.drive, store, found);
+    if (reconciled.kind === 'refused') return reconciled.reason;
+    const { record, imported, next } = reconciled;
+    for (const { set, volume } of imported)
+      this.#env.report({
+        kind: 'note',
+        text: `set ${set.slice(0, 8)} of ${volume.name} was whole on ${barcode}: kept`,
+      });
+    if (record !== known) await this.#save(record, next);
+    if (record.state !== 'append') return STATE_WORDS[record.state];
     if (!(await station.drive.locate(record.endObject))) {
       return `ends before object ${record.endObject}, where the index says data is; was it written elsewhere? run \`reelmap verify\``;
     }
-    if (known === undefined) await this.#save(record);
     this.#labelEnd = labelEnd;
     this.#record = record;
     this.#object = record.endObject;
@@ -201,12 +208,20 @@ export class TapeSession {
     return undefined;
   }
 
-  #newRecord(label: Label, labelEnd: TapeObject): CartridgeRecord {
+  #newRecord(label: Pick<Label, 'cartridge' | 'barcode' | 'createdAt'>, labelEnd: TapeObject): CartridgeRecord {
     return newCartridgeRecord(label, labelEnd, this.#worm, new Date(this.#env.clock()).toISOString());
   }
 
-  #save(record: CartridgeRecord): Promise<void> {
-    return this.#env.store.batch([putCartridge(record)], { sync: true });
+  /** `promised`: a cartridge that an end file names and that is to get this id with its label. */
+  async #save(record: CartridgeRecord, promised: EndOfCartridge['next'] = null): Promise<void> {
+    const known = (await listCartridges(this.#env.store)).some(({ barcode }) => barcode === promised?.barcode);
+    const blank = promised === null || known ? [] : [putCartridge(this.#blankRecord(promised.id, promised.barcode))];
+    await this.#env.store.batch([putCartridge(record), ...blank], { sync: true });
+  }
+
+  #blankRecord(cartridge: string, barcode: string): CartridgeRecord {
+    const createdAt = new Date(this.#env.clock()).toISOString();
+    return { ...this.#newRecord({ cartridge, barcode, createdAt }, 0), state: 'blank' };
   }
 
   /** First object behind everything on the cartridge. Leaves the drive there. */
@@ -322,31 +337,31 @@ export class TapeSession {
   /** Closes a full cartridge: its table of contents, and where the set goes on. */
   async closeFull(files: readonly CartridgeFile[]): Promise<void> {
     const { id, barcode, lastIndexObject } = this.cartridge;
+    const next = await this.#nextCartridge();
     const outcome = await this.writeArchive(
       endOfCartridgeMembers({
         format: FORMAT_VERSION,
         cartridge: id,
         barcode,
         closedAt: new Date(this.#env.clock()).toISOString(),
-        next: await this.#promiseNext(),
+        next,
         previousIndexObject: lastIndexObject,
         files,
       }),
     );
     if (outcome.kind === 'failed') return;
     const last = outcome.kind === 'written' ? outcome.object : lastIndexObject;
-    await this.#save(this.committedRecord({ state: 'full', lastIndexObject: last }));
+    await this.#save(this.committedRecord({ state: 'full', lastIndexObject: last }), next);
     this.#record = undefined;
   }
 
   /** The cartridge that will probably be next, so that the tape itself says where the set goes on. */
-  async #promiseNext(): Promise<{ readonly id: string; readonly barcode: string } | null> {
+  async #nextCartridge(): Promise<EndOfCartridge['next']> {
     const { usable } = await this.#candidates();
     const barcode = usable.find((one) => one !== this.cartridge.barcode);
     if (barcode === undefined) return null;
     const known = (await listCartridges(this.#env.store)).find((record) => record.barcode === barcode);
-    this.#promised = { id: known?.id ?? toHex(this.#env.random(16)), barcode };
-    return this.#promised;
+    return { id: known?.id ?? toHex(this.#env.random(16)), barcode };
   }
 
   /** Flags a cartridge that could not be written; it ends at its last committed mark. */
@@ -359,6 +374,8 @@ export class TapeSession {
     this.#record = undefined;
   }
 }
+
+const isOpen = (state: CartridgeState): state is 'append' | 'blank' => state === 'append' || state === 'blank';
 
 const STATE_WORDS: Readonly<Record<Exclude<CartridgeState, 'append'>, string>> = {
   blank: 'blank',

@@ -41,6 +41,7 @@ const FILESYSTEM_NUMBER = 0;
  */
 export async function indexVolume(request: IndexRequest): Promise<IndexedVolume> {
   const { filesystem, reason } = request.source;
+  await dropSealedRows(request.store, toHex(request.set)); // of a run that goes on
   if (filesystem === undefined) return indexWhole(request, reason ?? 'not recognised');
   try {
     return await indexTree(request, filesystem);

@@ -4,7 +4,12 @@ import type { Label } from '../tape/archive/label.ts';
 import type { CartridgeRecord } from '../tape-index/records.ts';
 
 /** @param labelEnd the first object behind the label @param at ISO 8601 */
-export function newCartridgeRecord(label: Label, labelEnd: TapeObject, worm: boolean, at: string): CartridgeRecord {
+export function newCartridgeRecord(
+  label: Pick<Label, 'cartridge' | 'barcode' | 'createdAt'>,
+  labelEnd: TapeObject,
+  worm: boolean,
+  at: string,
+): CartridgeRecord {
   return {
     id: label.cartridge,
     barcode: label.barcode,

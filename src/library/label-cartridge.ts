@@ -15,8 +15,8 @@ export type CartridgeContent =
   | { readonly kind: 'blank' }
   /** `labelEnd`: the first object behind the label file. */
   | { readonly kind: 'labelled'; readonly label: Label; readonly labelEnd: TapeObject }
-  /** Something that is not ours, or a label too damaged to believe. */
-  | { readonly kind: 'foreign'; readonly what: string };
+  /** Something that is not ours, or a label that cannot be read or believed (`damaged`). */
+  | { readonly kind: 'foreign'; readonly what: string; readonly damaged: boolean };
 
 /** Reads what stands at the beginning of the cartridge in the drive. */
 export async function readCartridge(drive: TapeDrive, barcode: string): Promise<CartridgeContent> {
@@ -26,26 +26,25 @@ export async function readCartridge(drive: TapeDrive, barcode: string): Promise<
   try {
     first = await next();
   } catch (error) {
-    if (error instanceof FormatError) return { kind: 'foreign', what: error.what };
+    if (error instanceof FormatError) return { kind: 'foreign', what: error.what, damaged: true };
     throw error;
   }
+  const foreign = (what: string): CartridgeContent => ({ kind: 'foreign', what, damaged: false });
   if (first === undefined) {
     const { object } = await drive.position();
-    return object === 0 ? { kind: 'blank' } : { kind: 'foreign', what: 'it begins with a filemark' };
+    return object === 0 ? { kind: 'blank' } : foreign('it begins with a filemark');
   }
   const kind = classifyFile(first);
-  if (kind.kind === 'foreign-tar')
-    return { kind: 'foreign', what: `a tar archive that begins with ${kind.firstMember}` };
+  if (kind.kind === 'foreign-tar') return foreign(`a tar archive that begins with ${kind.firstMember}`);
   if (kind.kind !== 'label')
-    return {
-      kind: 'foreign',
-      what: kind.kind === 'unknown' ? kind.reason : `a ${kind.kind} where the label should be`,
-    };
+    return foreign(kind.kind === 'unknown' ? kind.reason : `a ${kind.kind} where the label should be`);
   try {
     const label = await readLabel(withFirst(first.slice(), next), `label of cartridge ${barcode}`);
-    return { kind: 'labelled', label, labelEnd: (await drive.position()).object };
+    const { object, file } = await drive.position();
+    if (file === 1) return { kind: 'labelled', label, labelEnd: object };
+    return { kind: 'foreign', what: 'a label that no filemark closes', damaged: true };
   } catch (error) {
-    if (error instanceof FormatError) return { kind: 'foreign', what: `a damaged label: ${error.what}` };
+    if (error instanceof FormatError) return { kind: 'foreign', what: `a damaged label: ${error.what}`, damaged: true };
     throw error;
   }
 }

@@ -232,16 +232,16 @@ export class Site {
     return openMedium({ ...media, name: `cartridge ${barcode}`, bufferBytes: 16_384 });
   }
 
-  /** Everything on a cartridge: records, and null for filemarks. */
+  /** Everything on a cartridge: records, and null for filemarks. A damaged record is empty. */
   async objects(barcode: string): Promise<(Uint8Array | null)[]> {
     await using medium = await this.openMedium(barcode);
     const out: (Uint8Array | null)[] = [];
-    const into = new Uint8Array(MIB);
+    const into = new Uint8Array(65_536);
     for (;;) {
       const read = await medium.read(into);
       if (read.kind === 'end-of-data') return out;
-      if (read.kind === 'damaged') throw new Error(`cartridge ${barcode}, object ${out.length}: ${read.reason}`);
-      out.push(read.kind === 'filemark' ? null : read.data.slice());
+      if (read.kind === 'damaged') out.push(new Uint8Array(0));
+      else out.push(read.kind === 'filemark' ? null : read.data.slice());
     }
   }
 
