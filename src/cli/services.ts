@@ -65,7 +65,7 @@ export interface VolumeRestoreOutcome {
 
 export interface Services {
   openIndex(home: string): Promise<IndexService>;
-  openTapes(home: string, set: SetRecord, signal?: AbortSignal): Promise<TapeService>;
+  openTapes(home: string, set: SetRecord, note: (text: string) => void, signal?: AbortSignal): Promise<TapeService>;
   /** Bytes of virtual cartridges' `data` files at which objects begin; undefined for what is not a virtual cartridge of this home. */
   dataOffsets?(
     home: string,
