@@ -1,4 +1,4 @@
-// Builds dist/: one bundle per program, shared code in chunks, packages bundled but for those with native parts or WebAssembly.
+// Builds dist/, or the folder in this project that is named: one bundle per program, shared code in chunks, packages bundled but for those with native parts or WebAssembly.
 // A bundle is a start-up measure: `reelmap sets` spent three quarters of its time finding and reading some 60 small files of
 // packages (measured below, tools/build-plugins.mjs).
 import { spawnSync } from 'node:child_process';
@@ -12,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import {
@@ -24,7 +24,7 @@ import {
 } from './build-plugins.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const out = join(root, 'dist');
+const out = resolve(root, process.argv[2] ?? 'dist');
 /** Programs: one CommonJS file each, read and compiled without the ES module loader (measured: a fifth off a one-file restore). */
 const programs = { program: 'src/main.ts', 'mover-thread': 'src/cli/mover-thread-main.ts' };
 /** What is imported, or run for long: ES modules that share chunks. */

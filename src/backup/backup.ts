@@ -88,6 +88,10 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
       await env.store.batch([dropRun(run.set)], { sync: true });
       continue;
     }
+    if (run.pid !== process.pid && env.isAtWork?.(run.pid) === true) {
+      const words = `process ${run.pid} has been backing it up since ${run.startedAt}; wait for it to end`;
+      throw new FormatError('io', source.volume.source, words);
+    }
     const anew = await whyAnew(run, request, env);
     if (typeof anew !== 'string') return { run: { ...run, pid: process.pid }, chunks: anew, resumed: true };
     env.report({ kind: 'note', text: `${anew} since the run of ${run.startedAt} stopped: beginning anew` });
