@@ -231,7 +231,8 @@ class Writer implements IndexWriter {
       if (p + 1 < ends.length) page.nextName = this.#names.name(entries[ends[p]]);
       const firstName = p === 0 ? new Uint8Array(0) : this.#names.name(entries[from]);
       const key = pageKey(set, filesystem, tree.numbers[d], firstName);
-      await this.#sink.put(key, encodeFrame(key, encodePage(page), this.#compress));
+      const { raw, tail } = encodePage(page);
+      await this.#sink.put(key, encodeFrame(key, raw, this.#compress, tail));
       this.#pages++;
       from = ends[p];
       if (this.#twin?.full) await this.#twin.flush();
@@ -349,7 +350,8 @@ class Writer implements IndexWriter {
       for (const { name, value } of xattrs) page.xattrs.push({ own: 0, name, value });
       if (part === 0) for (const text of this.#inodes.problems(row) ?? []) page.problems.push({ own: 0, text });
       const key = recordKey(this.#options.set, this.#options.filesystem, inode, part);
-      await this.#sink.put(key, encodeFrame(key, encodePage(page), this.#compress));
+      const { raw, tail } = encodePage(page);
+      await this.#sink.put(key, encodeFrame(key, raw, this.#compress, tail));
       if (this.#breather.due) await this.#breather.breathe();
     }
   }
