@@ -1,7 +1,7 @@
 /**
  * Writes the fields of one protobuf message into a buffer that stays: the wire format of Protocol Buffers (varints, packed
  * columns), by hand. What comes out is what protobufjs makes of the same fields in the same order; the tests compare.
- * Measured: a page costs a quarter of what a message object, its arrays and the generated encoder cost.
+ * It spares each page a message object and some forty arrays (bench/tape-index/image-index.bench.ts).
  */
 
 const WIRE_VARINT = 0;

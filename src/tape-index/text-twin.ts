@@ -79,7 +79,7 @@ export class TextTwin {
     const buffer = this.#buffer;
     const directory = this.#directory;
     let at = this.#at;
-    // measured: Buffer.copy takes 0.3 us, the loop a tenth for most directories
+    // A loop: the call of Buffer.copy for each line was 4 % of the writer's profile.
     for (let i = 0; i < length; i++) buffer[at++] = directory[i];
     this.#at = escapeInto(this.#buffer, this.#at + length, names, start, end);
   }
