@@ -12,9 +12,12 @@
  */
 import { crc32c } from '../bytes/crc32c.ts';
 import { check, FormatError } from '../bytes/errors.ts';
-import { CodecId, type Compress, decompressZstd, MAGIC_BYTES } from './codec.ts';
+import { CodecId, type Compress, decompressZstd } from './codec.ts';
 
 export const FRAME_VERSION = 1;
+/** RFC 8878 section 3.1.1: every Zstandard frame begins with these, so rows go without. */
+const MAGIC = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
+const MAGIC_BYTES = MAGIC.length;
 /** Bytes of one row before compression, at most. Pages have 4 to 16 KiB; inode records and manifests may have more. */
 export const RAW_LENGTH_MAX = 1 << 22;
 /** Bytes of frame before the payload, at most. */
@@ -97,7 +100,10 @@ export function decodeFrame(key: Uint8Array, value: Uint8Array, where: string): 
       const [tail, from] = getVarint(value, at, where, 'tail');
       check(tail <= rawLength && from + tail <= value.length, where, `a tail of ${tail} bytes ${REMEDY}`);
       const out = new Uint8Array(rawLength);
-      decompressZstd(value.subarray(from, value.length - tail), out.subarray(0, rawLength - tail), where);
+      const frame = new Uint8Array(MAGIC_BYTES + value.length - tail - from);
+      frame.set(MAGIC);
+      frame.set(value.subarray(from, value.length - tail), MAGIC_BYTES);
+      decompressZstd(frame, rawLength - tail, where, out.subarray(0, rawLength - tail));
       out.set(value.subarray(value.length - tail), rawLength - tail);
       return out;
     }

@@ -5,9 +5,9 @@
 import { FormatError } from '../bytes/errors.ts';
 import { ExtentKind } from '../bytes/walk-batch.ts';
 import { decodeFrame, REMEDY } from './frame.ts';
-import { Page, type PageMessage } from './messages.ts';
-import { expectedLength, NIBBLE_MORE } from './page-encode.ts';
+import { expectedLength, NIBBLE_MORE, PageField } from './page-fields.ts';
 import { PAGE_ENTRIES_MAX, PageRows, usualExtentCount, usualExtentKind, usualLinkCount } from './page-rows.ts';
+import { WireMessage } from './wire-reader.ts';
 
 /** Bytes of a name, at most. */
 const NAME_MAX = 255;
@@ -25,20 +25,87 @@ export function decodePage(key: Uint8Array, value: Uint8Array, where: string): P
 
 /** As `decodePage`, of raw bytes without their frame. */
 export function decodePageBytes(raw: Uint8Array, where: string): PageRows {
-  let page: PageMessage;
+  let page: PageColumns;
   try {
-    page = Page.decode(raw);
+    page = readColumns(new WireMessage(raw));
   } catch (cause) {
     throw new FormatError('corrupt', where, `is no protobuf message ${REMEDY}`, { cause });
   }
   return new Decoder(page, where).rows();
 }
 
+/** A column as it was read: values of any size, nothing checked. */
+type Numbers = Float64Array | Uint32Array;
+const NOTHING = new Float64Array(0);
+
+type PageColumns = ReturnType<typeof readColumns>;
+
+/** The message's columns by the names of tape-index.proto. */
+function readColumns(message: WireMessage) {
+  const none = new Uint8Array(0);
+  const F = PageField;
+  return {
+    pageCount: message.number(F.pageCount) ?? 0,
+    nextName: message.bytes(F.nextName) ?? null,
+    nameLead: message.bytes(F.nameLead) ?? none,
+    nameMore: message.varints(F.nameMore),
+    nameBytes: message.bytes(F.nameBytes) ?? none,
+    nameRow: message.bytes(F.nameRow) ?? none,
+    namePlace: message.bytes(F.namePlace) ?? none,
+    inodeStep: message.zigzags(F.inodeStep),
+    recordRow: message.varints(F.recordRow),
+    classMode: message.varints(F.classMode),
+    classUid: message.varints(F.classUid),
+    classGid: message.varints(F.classGid),
+    classOf: message.bytes(F.classOf) ?? none,
+    generation: message.fixed32s(F.generation),
+    size: message.varints(F.size),
+    ctimeBase: signedOf(message.number(F.ctimeBase) ?? 0),
+    ctimeStepNs: message.zigzags(F.ctimeStepNs),
+    mtimeOffsetNs: message.zigzags(F.mtimeOffsetNs),
+    atimeOffsetNs: message.zigzags(F.atimeOffsetNs),
+    ctimeStep: message.zigzags(F.ctimeStep),
+    mtimeOffset: message.zigzags(F.mtimeOffset),
+    mtimeStep: message.zigzags(F.mtimeStep),
+    atimeOffset: message.zigzags(F.atimeOffset),
+    atimeStep: message.zigzags(F.atimeStep),
+    ctimeNs: message.fixed32s(F.ctimeNs),
+    mtimeNsOffset: message.fixed32s(F.mtimeNsOffset),
+    mtimeNs: message.fixed32s(F.mtimeNs),
+    atimeNsOffset: message.fixed32s(F.atimeNsOffset),
+    atimeNs: message.fixed32s(F.atimeNs),
+    linkRow: message.varints(F.linkRow),
+    linkCount: message.varints(F.linkCount),
+    deviceRow: message.varints(F.deviceRow),
+    deviceMajor: message.varints(F.deviceMajor),
+    deviceMinor: message.varints(F.deviceMinor),
+    flagRow: message.varints(F.flagRow),
+    flagBits: message.varints(F.flagBits),
+    unitShift: message.number(F.unitShift) ?? 0,
+    extentCount: message.varints(F.extentCount),
+    extentKind: message.bytes(F.extentKind) ?? none,
+    extentGap: message.zigzags(F.extentGap),
+    extentLength: message.zigzags(F.extentLength),
+    extentStart: message.zigzags(F.extentStart),
+    literals: message.bytes(F.literals) ?? none,
+    xattrRow: message.varints(F.xattrRow),
+    xattrIndex: message.varints(F.xattrIndex),
+    xattrName: message.list(F.xattrName),
+    xattrValue: message.list(F.xattrValue),
+    problemRow: message.varints(F.problemRow),
+    problemIndex: message.varints(F.problemIndex),
+    problemText: message.list(F.problemText),
+  };
+}
+
+/** A single zigzag number. */
+const signedOf = (value: number): number => (value % 2 === 0 ? value / 2 : -(value + 1) / 2);
+
 class Decoder {
-  readonly #page: PageMessage;
+  readonly #page: PageColumns;
   readonly #where: string;
 
-  constructor(page: PageMessage, where: string) {
+  constructor(page: PageColumns, where: string) {
     this.#page = page;
     this.#where = where;
   }
@@ -108,7 +175,7 @@ class Decoder {
     this.#order(rows.nameRow, count);
   }
 
-  #more(values: readonly number[], index: number): number {
+  #more(values: Numbers, index: number): number {
     this.#need(index < values.length, 'names cut');
     return values[index];
   }
@@ -172,7 +239,7 @@ class Decoder {
     rows.ownCount = own;
   }
 
-  #column(values: readonly number[], count: number, what: string): boolean {
+  #column(values: Numbers, count: number, what: string): boolean {
     this.#need(values.length === 0 || values.length === count, `column of ${what} cut`);
     return values.length > 0;
   }
@@ -207,8 +274,8 @@ class Decoder {
       this.#need(page.ctimeStep.length + page.ctimeNs.length === 0, 'times twice');
       this.#stepsNs(ctime, ctimeNs, page.ctimeBase, page.ctimeStepNs);
     } else {
-      this.#seconds(ctime, null, [], page.ctimeStep, n);
-      this.#fractions(ctimeNs, null, [], page.ctimeNs, n);
+      this.#seconds(ctime, null, NOTHING, page.ctimeStep, n);
+      this.#fractions(ctimeNs, null, NOTHING, page.ctimeNs, n);
     }
     if (this.#column(page.mtimeOffsetNs, n, 'times')) this.#offsetsNs(mtime, mtimeNs, rows, page.mtimeOffsetNs);
     else {
@@ -222,7 +289,7 @@ class Decoder {
     }
   }
 
-  #stepsNs(seconds: Float64Array, ns: Uint32Array, base: number, steps: readonly number[]): void {
+  #stepsNs(seconds: Float64Array, ns: Uint32Array, base: number, steps: Numbers): void {
     let before = this.#safe(base, 'time');
     let beforeNs = 0;
     for (let i = 0; i < steps.length; i++) {
@@ -235,7 +302,7 @@ class Decoder {
     }
   }
 
-  #offsetsNs(seconds: Float64Array, ns: Uint32Array, rows: PageRows, offsets: readonly number[]): void {
+  #offsetsNs(seconds: Float64Array, ns: Uint32Array, rows: PageRows, offsets: Numbers): void {
     for (let i = 0; i < offsets.length; i++) {
       const sum = this.#safe(this.#safe(offsets[i], 'time') + rows.ctimeNs[i], 'time');
       const whole = Math.floor(sum / BILLION);
@@ -245,13 +312,7 @@ class Decoder {
   }
 
   /** A column of seconds: steps from row to row, else offsets from `base`, else equal to it (without a base: 0). */
-  #seconds(
-    out: Float64Array,
-    base: Float64Array | null,
-    offsets: readonly number[],
-    steps: readonly number[],
-    n: number,
-  ): void {
+  #seconds(out: Float64Array, base: Float64Array | null, offsets: Numbers, steps: Numbers, n: number): void {
     const byOffset = this.#column(offsets, n, 'times');
     const byStep = this.#column(steps, n, 'times');
     this.#need(!byOffset || !byStep, 'times twice');
@@ -263,13 +324,7 @@ class Decoder {
     }
   }
 
-  #fractions(
-    out: Uint32Array,
-    base: Uint32Array | null,
-    offsets: readonly number[],
-    plain: readonly number[],
-    n: number,
-  ): void {
+  #fractions(out: Uint32Array, base: Uint32Array | null, offsets: Numbers, plain: Numbers, n: number): void {
     const byOffset = this.#column(offsets, n, 'nanoseconds');
     const asTheyAre = this.#column(plain, n, 'nanoseconds');
     this.#need(!byOffset || !asTheyAre, 'nanoseconds twice');
@@ -300,8 +355,8 @@ class Decoder {
 
   /** Rows of a sparse column in order. `repeat`: a row may have several values. */
   #each(
-    steps: readonly number[],
-    columns: readonly (readonly unknown[])[],
+    steps: Numbers,
+    columns: readonly Numbers[],
     count: number,
     repeat: boolean,
     take: (own: number, index: number) => void,
@@ -395,7 +450,7 @@ class Decoder {
     this.#each(page.problemRow, [page.problemIndex], rows.ownCount, true, (own, i) => {
       const index = page.problemIndex[i];
       this.#need(index < page.problemText.length, 'problem that is not in the table');
-      rows.problems.push({ own, text: page.problemText[index] });
+      rows.problems.push({ own, text: Buffer.from(page.problemText[index]).toString('utf8') });
     });
   }
 }

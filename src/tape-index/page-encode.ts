@@ -6,7 +6,7 @@
  * which spares zstd those bytes, and random ones in its literals make its Huffman codes worse for the rest.
  */
 import { ExtentKind } from '../bytes/walk-batch.ts';
-import { PageBytes, signedBytes } from './page-bytes.ts';
+import { expectedLength, NIBBLE_MORE, PageField } from './page-fields.ts';
 import {
   PAGE_ENTRIES_MAX,
   type PageRows,
@@ -15,60 +15,9 @@ import {
   usualExtentKind,
   usualLinkCount,
 } from './page-rows.ts';
+import { signedBytes, WireWriter } from './wire-writer.ts';
 
-/** Field numbers of index-format/tape-index.proto, `Page`. */
-const F = {
-  pageCount: 1,
-  nextName: 2,
-  nameLead: 3,
-  nameMore: 4,
-  nameBytes: 5,
-  nameRow: 6,
-  inodeStep: 7,
-  extentStart: 8,
-  classMode: 9,
-  classUid: 10,
-  classGid: 11,
-  classOf: 12,
-  generation: 13,
-  size: 14,
-  ctimeStep: 15,
-  mtimeOffset: 16,
-  mtimeStep: 17,
-  atimeOffset: 18,
-  atimeStep: 19,
-  ctimeNs: 20,
-  mtimeNsOffset: 21,
-  mtimeNs: 22,
-  atimeNsOffset: 23,
-  atimeNs: 24,
-  linkRow: 25,
-  linkCount: 26,
-  deviceRow: 27,
-  deviceMajor: 28,
-  deviceMinor: 29,
-  flagRow: 30,
-  flagBits: 31,
-  unitShift: 32,
-  extentCount: 33,
-  extentKind: 34,
-  extentGap: 35,
-  extentLength: 36,
-  recordRow: 37,
-  literals: 38,
-  xattrRow: 39,
-  xattrIndex: 40,
-  xattrName: 41,
-  xattrValue: 42,
-  problemRow: 43,
-  problemIndex: 44,
-  problemText: 45,
-  namePlace: 46,
-  ctimeBase: 47,
-  ctimeStepNs: 48,
-  mtimeOffsetNs: 49,
-  atimeOffsetNs: 50,
-} as const;
+const F = PageField;
 
 /** A page as bytes, before the frame. */
 export interface EncodedPage {
@@ -78,13 +27,13 @@ export interface EncodedPage {
   readonly tail: number;
 }
 
-const out = new PageBytes();
+const out = new WireWriter();
 
 /** The raw bytes of a page, before the frame. */
 export function encodePage(rows: PageRows): EncodedPage {
   out.clear();
-  if (rows.pageCount > 0) out.uint(F.pageCount, rows.pageCount);
-  if (rows.nextName !== null) out.blob(F.nextName, rows.nextName, 0, rows.nextName.length);
+  if (rows.pageCount > 0) out.varintField(F.pageCount, rows.pageCount);
+  if (rows.nextName !== null) out.bytesField(F.nextName, rows.nextName);
   encodeNames(rows);
   encodeRows(rows);
   const places = encodeOrder(rows);
@@ -98,22 +47,22 @@ export function encodePage(rows: PageRows): EncodedPage {
     encodeSparse(rows);
     starts = encodeExtents(rows);
     randomStarts = isRandom(startColumn, starts);
-    if (!randomStarts && starts > 0) out.signed(F.extentStart, startColumn, starts);
+    if (!randomStarts && starts > 0) out.zigzags(F.extentStart, startColumn, starts);
     encodeTables(rows);
   }
   const compressible = out.length;
-  if (places > 0) out.blob(F.namePlace, bits, 0, places);
+  if (places > 0) out.bytesField(F.namePlace, bits.subarray(0, places));
   if (rows.ownCount > 0) encodeTail(rows, randomSizes, randomStarts ? starts : 0);
-  return { raw: out.written(), tail: out.length - compressible };
+  return { raw: out.finish(), tail: out.length - compressible };
 }
 
 function encodeTail(rows: PageRows, randomSizes: boolean, randomStarts: number): void {
   const { generation, size, ownCount } = rows;
   let used = false;
   for (let i = 0; i < ownCount && !used; i++) used = generation[i] !== 0;
-  if (used) out.fixed(F.generation, generation, ownCount);
-  if (randomSizes) out.column(F.size, size, ownCount);
-  if (randomStarts > 0) out.signed(F.extentStart, startColumn, randomStarts);
+  if (used) out.fixed32s(F.generation, generation, ownCount);
+  if (randomSizes) out.varints(F.size, size, ownCount);
+  if (randomStarts > 0) out.zigzags(F.extentStart, startColumn, randomStarts);
 }
 
 /** Whether few of the values are zero or equal to the one before: nothing that a compressor would find. */
@@ -156,13 +105,10 @@ function encodeNames(rows: PageRows): void {
     if (length >= NIBBLE_MORE) numbers[more++] = length - NIBBLE_MORE;
     for (let k = start + same; k < end; k++) ownNames[at++] = names[k];
   }
-  out.blob(F.nameLead, small, 0, count);
-  if (more > 0) out.column(F.nameMore, numbers, more);
-  if (at > 0) out.blob(F.nameBytes, ownNames, 0, at);
+  out.bytesField(F.nameLead, small.subarray(0, count));
+  if (more > 0) out.varints(F.nameMore, numbers, more);
+  if (at > 0) out.bytesField(F.nameBytes, ownNames.subarray(0, at));
 }
-
-/** The value of half a lead byte after which `name_more` goes on. */
-export const NIBBLE_MORE = 15;
 
 /** Writes `name_row` or makes ready `name_place` in `bits`, whichever is likely smaller; the bytes of the latter, 0: none. */
 function encodeOrder(rows: PageRows): number {
@@ -179,7 +125,7 @@ function encodeOrder(rows: PageRows): number {
   for (let left = nameCount; left > 1; left--) bitCount += 32 - Math.clz32(left - 1);
   const bytes = (bitCount + 7) >>> 3;
   if (moved <= bytes) {
-    out.blob(F.nameRow, small, 0, nameCount);
+    out.bytesField(F.nameRow, small.subarray(0, nameCount));
     return 0;
   }
   bits.fill(0, 0, bytes);
@@ -217,8 +163,8 @@ function encodeRows(rows: PageRows): void {
     others[records++] = row - lastRecord;
     lastRecord = row;
   }
-  out.signed(F.inodeStep, numbers, steps);
-  if (records > 0) out.column(F.recordRow, others, records);
+  out.zigzags(F.inodeStep, numbers, steps);
+  if (records > 0) out.varints(F.recordRow, others, records);
 }
 
 const classMode = new Uint32Array(PAGE_ENTRIES_MAX);
@@ -243,10 +189,10 @@ function encodeClasses(rows: PageRows): void {
     }
     small[i] = k;
   }
-  out.column(F.classMode, classMode, classes);
-  if (owned) out.column(F.classUid, classUid, classes);
-  if (grouped) out.column(F.classGid, classGid, classes);
-  if (classes > 1) out.blob(F.classOf, small, 0, ownCount);
+  out.varints(F.classMode, classMode, classes);
+  if (owned) out.varints(F.classUid, classUid, classes);
+  if (grouped) out.varints(F.classGid, classGid, classes);
+  if (classes > 1) out.bytesField(F.classOf, small.subarray(0, ownCount));
 }
 
 /** Writes the sizes unless they are all zero or look random; whether the latter. */
@@ -255,7 +201,7 @@ function encodeSizes(rows: PageRows): boolean {
   if (isRandom(size, ownCount)) return true;
   for (let i = 0; i < ownCount; i++) {
     if (size[i] === 0) continue;
-    out.column(F.size, size, ownCount);
+    out.varints(F.size, size, ownCount);
     break;
   }
   return false;
@@ -298,7 +244,7 @@ const SPAN_SECONDS_MAX = 9_000_000;
 
 /** Steps in nanoseconds, if all are safe integers and they are not larger than seconds and nanoseconds apart. */
 function encodeCtime(ctime: Float64Array, ctimeNs: Uint32Array, n: number): void {
-  let near = true;
+  let near = Math.abs(ctime[0]) < 2 ** 52; // zigzag must stay exact
   let before = 0;
   let beforeNs = 0;
   let nonzero = false;
@@ -312,12 +258,12 @@ function encodeCtime(ctime: Float64Array, ctimeNs: Uint32Array, n: number): void
     beforeNs = ctimeNs[i];
   }
   if (nonzero && near && signedBytes(numbers, n) < signedBytes(others, n) + n * 4) {
-    if (ctime[0] !== 0) out.signedOne(F.ctimeBase, ctime[0]);
-    out.signed(F.ctimeStepNs, numbers, n);
+    if (ctime[0] !== 0) out.varintField(F.ctimeBase, ctime[0] < 0 ? -ctime[0] * 2 - 1 : ctime[0] * 2);
+    out.zigzags(F.ctimeStepNs, numbers, n);
     return;
   }
-  if (!allZero(others, n)) out.signed(F.ctimeStep, others, n);
-  if (nonzero) out.fixed(F.ctimeNs, ctimeNs, n);
+  if (!allZero(others, n)) out.zigzags(F.ctimeStep, others, n);
+  if (nonzero) out.fixed32s(F.ctimeNs, ctimeNs, n);
 }
 
 function encodeOffset(rows: PageRows, values: Float64Array, valuesNs: Uint32Array, fields: TimeFields): void {
@@ -336,7 +282,7 @@ function encodeOffset(rows: PageRows, values: Float64Array, valuesNs: Uint32Arra
   }
   if (equal && !apart) return;
   if (apart && near && signedBytes(numbers, n) < signedBytes(others, n) + n * 4) {
-    out.signed(fields.offsetNs, numbers, n);
+    out.zigzags(fields.offsetNs, numbers, n);
     return;
   }
   if (!equal) encodeSeconds(values, others, n, fields);
@@ -350,8 +296,8 @@ function encodeSeconds(values: Float64Array, offsets: Float64Array, n: number, f
     numbers[i] = values[i] - before;
     before = values[i];
   }
-  if (signedBytes(numbers, n) < signedBytes(offsets, n)) out.signed(fields.step, numbers, n);
-  else out.signed(fields.offset, offsets, n);
+  if (signedBytes(numbers, n) < signedBytes(offsets, n)) out.zigzags(fields.step, numbers, n);
+  else out.zigzags(fields.offset, offsets, n);
 }
 
 const fractions = new Uint32Array(PAGE_ENTRIES_MAX);
@@ -366,8 +312,8 @@ function encodeFractions(values: Uint32Array, ctimeNs: Uint32Array, n: number, f
     if (offset === 0) equal++;
     if (values[i] === 0) zero++;
   }
-  if (zero > equal) out.fixed(fields.ns, values, n);
-  else out.fixed(fields.nsOffset, fractions, n);
+  if (zero > equal) out.fixed32s(fields.ns, values, n);
+  else out.fixed32s(fields.nsOffset, fractions, n);
 }
 
 function allZero(values: ArrayLike<number>, count: number): boolean {
@@ -411,13 +357,13 @@ function encodePicked(field: number, count: number): void {
     numbers[i] = small[i] - before;
     before = small[i];
   }
-  out.column(field, numbers, count);
+  out.varints(field, numbers, count);
 }
 
 /** The values of the rows in `small`. */
 function encodeValues(field: number, values: Uint32Array, count: number): void {
   for (let i = 0; i < count; i++) numbers[i] = values[small[i]];
-  out.column(field, numbers, count);
+  out.varints(field, numbers, count);
 }
 
 /** Zero bits at the end of a positive integer below 2^53. */
@@ -449,10 +395,6 @@ function unitShift(rows: PageRows): number {
   }
   return shift >= 53 ? 0 : shift;
 }
-
-/** The length that a row's last extent has if nothing else is said; in units, of a literal in bytes. */
-export const expectedLength = (size: number, fileOffset: number, literal: boolean, unit: number): number =>
-  Math.max(0, literal ? size - fileOffset : Math.ceil((size - fileOffset) / unit));
 
 let countColumn = new Uint32Array(PAGE_ENTRIES_MAX);
 let gapColumn = new Float64Array(1024);
@@ -505,12 +447,12 @@ function encodeExtents(rows: PageRows): number {
       afterLiteral = literal;
     }
   }
-  if (shift > 0) out.uint(F.unitShift, shift);
-  if (!usualCounts) out.column(F.extentCount, counts, rows.ownCount);
-  if (!usualKinds) out.blob(F.extentKind, rows.extentKind, 0, total);
-  if (!allZero(gap, total)) out.signed(F.extentGap, gap, total);
-  if (!allZero(length, total)) out.signed(F.extentLength, length, total);
-  if (rows.literalBytes > 0) out.blob(F.literals, rows.literals, 0, rows.literalBytes);
+  if (shift > 0) out.varintField(F.unitShift, shift);
+  if (!usualCounts) out.varints(F.extentCount, counts, rows.ownCount);
+  if (!usualKinds) out.bytesField(F.extentKind, rows.extentKind.subarray(0, total));
+  if (!allZero(gap, total)) out.zigzags(F.extentGap, gap, total);
+  if (!allZero(length, total)) out.zigzags(F.extentLength, length, total);
+  if (rows.literalBytes > 0) out.bytesField(F.literals, rows.literals.subarray(0, rows.literalBytes));
   return starts;
 }
 
@@ -536,10 +478,10 @@ function encodeXattrs({ xattrs }: PageRows): void {
     indices.push(index);
     last = xattr.own;
   }
-  out.column(F.xattrRow, steps, steps.length);
-  out.column(F.xattrIndex, indices, indices.length);
-  for (const { name } of table) out.blob(F.xattrName, name, 0, name.length);
-  for (const { value } of table) out.blob(F.xattrValue, value, 0, value.length);
+  out.varints(F.xattrRow, steps, steps.length);
+  out.varints(F.xattrIndex, indices, indices.length);
+  for (const { name } of table) out.bytesField(F.xattrName, name);
+  for (const { value } of table) out.bytesField(F.xattrValue, value);
 }
 
 const latin1 = (bytes: Uint8Array): string =>
@@ -557,10 +499,10 @@ function encodeProblems({ problems }: PageRows): void {
     indices.push(index);
     last = own;
   }
-  out.column(F.problemRow, steps, steps.length);
-  out.column(F.problemIndex, indices, indices.length);
+  out.varints(F.problemRow, steps, steps.length);
+  out.varints(F.problemIndex, indices, indices.length);
   for (const text of table) {
     const bytes = Buffer.from(text, 'utf8');
-    out.blob(F.problemText, bytes, 0, bytes.length);
+    out.bytesField(F.problemText, bytes);
   }
 }

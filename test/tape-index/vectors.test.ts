@@ -9,6 +9,7 @@ import { CodecId } from '../../src/tape-index/codec.ts';
 import { decodeFrame, encodeFrame } from '../../src/tape-index/frame.ts';
 import { KeyKind } from '../../src/tape-index/keys.ts';
 import { MemoryStore } from '../../src/tape-index/memory-store.ts';
+import { Page } from '../../src/tape-index/messages.ts';
 import { decodePage } from '../../src/tape-index/page-decode.ts';
 import { encodePage } from '../../src/tape-index/page-encode.ts';
 import { extentsOf, nameAt } from '../../src/tape-index/page-entry.ts';
@@ -16,6 +17,7 @@ import type { PageRows } from '../../src/tape-index/page-rows.ts';
 import { createIndexWriter } from '../../src/tape-index/writer.ts';
 import { type Vector, vectorRows } from '../../tools/fixtures/index-vectors.ts';
 import { describeWithTools, hasTools } from '../support/tools.ts';
+import { inOrder } from './wire.ts';
 
 const folder = resolve(import.meta.dirname, '../../index-format/vectors');
 const vectors = JSON.parse(readFileSync(join(folder, 'vectors.json'), 'utf8')) as Vector[];
@@ -155,6 +157,10 @@ describeWithTools(['python3'], 'a reader in Python that knows only the format', 
       else writer.addNames(batch);
     }
     await writer.finish();
+    for (const [key, value] of rows) {
+      const raw = decodeFrame(key, value, 'row');
+      expect(Buffer.compare(Page.encode(Page.decode(raw)).finish(), inOrder(raw))).toBe(0); // the generated code agrees too
+    }
     const read = readInPython(rows);
     expect(read).toHaveLength(rows.length);
     for (let i = 0; i < rows.length; i++) expect(read[i]).toEqual(shown(decodePage(rows[i][0], rows[i][1], 'row')));
