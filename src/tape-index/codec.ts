@@ -60,13 +60,18 @@ const MAGIC = 0xfd2f_b528;
 /**
  * The bytes of one Zstandard frame that must hold exactly `rawLength` bytes; the frame's own content size is checked
  * first, so that a lying frame cannot make the decompressor reserve more.
+ * @param out where they go: of that length
  * @throws FormatError `corrupt`
  */
-export function decompressZstd(packed: Uint8Array, rawLength: number, where: string): Uint8Array {
-  if (contentSize(packed) !== rawLength) throw new FormatError('corrupt', where, 'zstd frame of another length');
-  const out = new Uint8Array(rawLength);
+export function decompressZstd(
+  frame: Uint8Array,
+  rawLength: number,
+  where: string,
+  out = new Uint8Array(rawLength),
+): Uint8Array {
+  if (contentSize(frame) !== rawLength) throw new FormatError('corrupt', where, 'zstd frame of another length');
   try {
-    const result = decompress(packed, out);
+    const result = decompress(frame, out);
     if (result.length !== rawLength) throw new RangeError(`${result.length} bytes came out`);
     return result;
   } catch (cause) {
@@ -75,9 +80,9 @@ export function decompressZstd(packed: Uint8Array, rawLength: number, where: str
 }
 
 /** RFC 8878 section 3.1.1.1: frame header descriptor, window descriptor, dictionary id, frame content size. */
-function contentSize(packed: Uint8Array): number | undefined {
-  if (packed.length < 9) return undefined;
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
+function contentSize(frame: Uint8Array): number | undefined {
+  if (frame.length < 9) return undefined;
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   if (view.getUint32(0, true) !== MAGIC) return undefined;
   const descriptor = view.getUint8(4);
   if ((descriptor & 0x0b) !== 0) return undefined; // reserved bit or a dictionary
@@ -89,7 +94,7 @@ function contentSize(packed: Uint8Array): number | undefined {
     case 1:
       return view.getUint16(at, true) + 256;
     case 2:
-      return at + 4 <= packed.length ? view.getUint32(at, true) : undefined;
+      return at + 4 <= frame.length ? view.getUint32(at, true) : undefined;
     default:
       return undefined; // 64 bits: longer than any row
   }

@@ -1,204 +1,372 @@
-/** A page's columns as its protobuf message. The meaning of each column: index-format/FORMAT.md, "Pages". */
+/**
+ * A page's columns as its protobuf message. The meaning of each column: index-format/FORMAT.index.md, "Pages".
+ *
+ * Written by hand into one buffer, field by field in the order of their numbers, and last the columns that do not compress:
+ * generations, and sizes, addresses and the order of names where they look random. The frame leaves those as they are,
+ * which spares zstd those bytes, and random ones in its literals make its Huffman codes worse for the rest.
+ */
 import { ExtentKind } from '../bytes/walk-batch.ts';
-import { grown } from './inode-columns.ts';
-import { expectedLength, PageField } from './page-fields.ts';
-import { PAGE_ENTRIES_MAX, type PageRows, usualExtentCount, usualExtentKind, usualLinkCount } from './page-rows.ts';
-import { WireWriter } from './wire-writer.ts';
+import { expectedLength, NIBBLE_MORE, PageField } from './page-fields.ts';
+import {
+  PAGE_ENTRIES_MAX,
+  type PageRows,
+  type PageXattr,
+  usualExtentCount,
+  usualExtentKind,
+  usualLinkCount,
+} from './page-rows.ts';
+import { signedBytes, WireWriter } from './wire-writer.ts';
 
 const F = PageField;
-const BILLION = 1_000_000_000;
 
-// Used again for every page: one page is encoded at a time, and nothing in between awaits.
+/** A page as bytes, before the frame. */
+export interface EncodedPage {
+  /** Good until the next page. */
+  readonly raw: Uint8Array;
+  /** So many bytes at the end of `raw` do not compress. */
+  readonly tail: number;
+}
+
 const out = new WireWriter();
-const bytesA = new Uint8Array(PAGE_ENTRIES_MAX);
-const wordsA = new Uint32Array(PAGE_ENTRIES_MAX);
-const wordsB = new Uint32Array(PAGE_ENTRIES_MAX);
-const numbersA = new Float64Array(PAGE_ENTRIES_MAX);
-const numbersB = new Float64Array(PAGE_ENTRIES_MAX);
-let nameBytes: Uint8Array = new Uint8Array(4096);
-let gaps: Float64Array = new Float64Array(PAGE_ENTRIES_MAX);
-let lengths: Float64Array = new Float64Array(PAGE_ENTRIES_MAX);
-let starts: Float64Array = new Float64Array(PAGE_ENTRIES_MAX);
 
-/** The raw bytes of a page, before the frame; a view that the next call overwrites. */
-export function encodePage(rows: PageRows): Uint8Array {
+/** The raw bytes of a page, before the frame. */
+export function encodePage(rows: PageRows): EncodedPage {
   out.clear();
   if (rows.pageCount > 0) out.varintField(F.pageCount, rows.pageCount);
   if (rows.nextName !== null) out.bytesField(F.nextName, rows.nextName);
   encodeNames(rows);
   encodeRows(rows);
+  const places = encodeOrder(rows);
+  let randomSizes = false;
+  let starts = 0;
+  let randomStarts = false;
   if (rows.ownCount > 0) {
     encodeClasses(rows);
+    randomSizes = encodeSizes(rows);
     encodeTimes(rows);
     encodeSparse(rows);
-    encodeExtents(rows);
+    starts = encodeExtents(rows);
+    randomStarts = isRandom(startColumn, starts);
+    if (!randomStarts && starts > 0) out.zigzags(F.extentStart, startColumn, starts);
     encodeTables(rows);
   }
-  return out.finish();
+  const compressible = out.length;
+  if (places > 0) out.bytesField(F.namePlace, bits.subarray(0, places));
+  if (rows.ownCount > 0) encodeTail(rows, randomSizes, randomStarts ? starts : 0);
+  return { raw: out.finish(), tail: out.length - compressible };
 }
+
+function encodeTail(rows: PageRows, randomSizes: boolean, randomStarts: number): void {
+  const { generation, size, ownCount } = rows;
+  let used = false;
+  for (let i = 0; i < ownCount && !used; i++) used = generation[i] !== 0;
+  if (used) out.fixed32s(F.generation, generation, ownCount);
+  if (randomSizes) out.varints(F.size, size, ownCount);
+  if (randomStarts > 0) out.zigzags(F.extentStart, startColumn, randomStarts);
+}
+
+/** Whether few of the values are zero or equal to the one before: nothing that a compressor would find. */
+function isRandom(values: Float64Array, count: number): boolean {
+  let plain = 0;
+  let before = 0;
+  for (let i = 0; i < count; i++) {
+    if (values[i] === 0 || values[i] === before) plain++;
+    before = values[i];
+  }
+  return plain * 4 < count;
+}
+
+// Columns under construction: one page at a time, and none is kept.
+const numbers = new Float64Array(PAGE_ENTRIES_MAX * 2);
+const others = new Float64Array(PAGE_ENTRIES_MAX);
+const small = new Uint8Array(PAGE_ENTRIES_MAX);
+const bits = new Uint8Array(PAGE_ENTRIES_MAX);
+let ownNames: Uint8Array = new Uint8Array(4096);
 
 function encodeNames(rows: PageRows): void {
   const count = rows.nameCount;
   if (count === 0) return;
-  const { names, nameStart, nameRow } = rows;
-  nameBytes = grown(nameBytes, nameStart[count]);
+  const { names, nameStart } = rows;
+  if (ownNames.length < nameStart[count]) ownNames = new Uint8Array(nameStart[count] * 2);
   let at = 0;
-  let inOrder = true;
-  let before = 0;
-  let beforeLength = 0;
+  let more = 0;
   for (let i = 0; i < count; i++) {
     const start = nameStart[i];
-    const length = nameStart[i + 1] - start;
-    const most = length < beforeLength ? length : beforeLength;
+    const end = nameStart[i + 1];
     let same = 0;
-    while (same < most && names[before + same] === names[start + same]) same++;
-    wordsA[i] = same;
-    wordsB[i] = length - same;
-    for (let k = start + same; k < start + length; k++) nameBytes[at++] = names[k];
-    bytesA[i] = nameRow[i] - (i === 0 ? 0 : nameRow[i - 1] + 1); // modulo 256
-    if (bytesA[i] !== 0) inOrder = false;
-    before = start;
-    beforeLength = length;
+    if (i > 0) {
+      const before = nameStart[i - 1];
+      const most = Math.min(end - start, start - before);
+      while (same < most && names[before + same] === names[start + same]) same++;
+    }
+    const length = end - start - same;
+    small[i] = (Math.min(same, NIBBLE_MORE) << 4) | Math.min(length, NIBBLE_MORE);
+    if (same >= NIBBLE_MORE) numbers[more++] = same - NIBBLE_MORE;
+    if (length >= NIBBLE_MORE) numbers[more++] = length - NIBBLE_MORE;
+    for (let k = start + same; k < end; k++) ownNames[at++] = names[k];
   }
-  out.varints(F.nameShared, wordsA, count);
-  out.varints(F.nameLength, wordsB, count);
-  if (at > 0) out.bytesField(F.nameBytes, nameBytes.subarray(0, at));
-  if (!inOrder) out.bytesField(F.nameRow, bytesA.subarray(0, count));
+  out.bytesField(F.nameLead, small.subarray(0, count));
+  if (more > 0) out.varints(F.nameMore, numbers, more);
+  if (at > 0) out.bytesField(F.nameBytes, ownNames.subarray(0, at));
+}
+
+/** Writes `name_row` or makes ready `name_place` in `bits`, whichever is likely smaller; the bytes of the latter, 0: none. */
+function encodeOrder(rows: PageRows): number {
+  const { nameCount, nameRow } = rows;
+  let moved = 0;
+  let before = -1;
+  for (let i = 0; i < nameCount; i++) {
+    small[i] = nameRow[i] - before - 1; // modulo 256
+    if (small[i] !== 0) moved++;
+    before = nameRow[i];
+  }
+  if (moved === 0) return 0;
+  let bitCount = 0;
+  for (let left = nameCount; left > 1; left--) bitCount += 32 - Math.clz32(left - 1);
+  const bytes = (bitCount + 7) >>> 3;
+  if (moved <= bytes) {
+    out.bytesField(F.nameRow, small.subarray(0, nameCount));
+    return 0;
+  }
+  bits.fill(0, 0, bytes);
+  placesInto(nameRow, nameCount);
+  return bytes;
+}
+
+/** For each name the position of its row among the rows left, in as few bits as the largest position needs. */
+function placesInto(nameRow: Uint16Array, count: number): void {
+  for (let i = 0; i < count; i++) small[i] = i;
+  let at = 0;
+  for (let left = count; left > 1; left--) {
+    const place = small.indexOf(nameRow[count - left]);
+    small.copyWithin(place, place + 1, left);
+    const width = 32 - Math.clz32(left - 1);
+    const value = place << (at & 7);
+    bits[at >>> 3] |= value;
+    if ((at & 7) + width > 8) bits[(at >>> 3) + 1] |= value >>> 8;
+    at += width;
+  }
 }
 
 function encodeRows(rows: PageRows): void {
   let before = 0;
-  let records = 0;
+  let steps = 0;
   let lastRecord = 0;
+  let records = 0;
   for (let row = 0; row < rows.rowCount; row++) {
-    numbersA[row] = rows.inode[row] - before;
+    const step = rows.inode[row] - before;
     before = rows.inode[row];
+    if (row === 0 || step !== 1) numbers[steps++] = step;
+    else if (numbers[steps - 1] < 0) numbers[steps - 1]--;
+    else numbers[steps++] = -1;
     if (rows.own[row] >= 0) continue;
-    wordsA[records++] = row - lastRecord;
+    others[records++] = row - lastRecord;
     lastRecord = row;
   }
-  out.varints(F.inodeStep, numbersA, rows.rowCount);
-  out.varints(F.recordRow, wordsA, records);
+  out.zigzags(F.inodeStep, numbers, steps);
+  if (records > 0) out.varints(F.recordRow, others, records);
 }
+
+const classMode = new Uint32Array(PAGE_ENTRIES_MAX);
+const classUid = new Uint32Array(PAGE_ENTRIES_MAX);
+const classGid = new Uint32Array(PAGE_ENTRIES_MAX);
 
 function encodeClasses(rows: PageRows): void {
   const { ownCount, mode, uid, gid } = rows;
   let classes = 0;
+  let owned = false;
+  let grouped = false;
   for (let i = 0; i < ownCount; i++) {
     let k = 0;
-    // wordsA holds the row that a class was first seen in.
-    while (k < classes && (mode[wordsA[k]] !== mode[i] || uid[wordsA[k]] !== uid[i] || gid[wordsA[k]] !== gid[i])) k++;
-    if (k === classes) wordsA[classes++] = i;
-    bytesA[i] = k;
+    while (k < classes && (classMode[k] !== mode[i] || classUid[k] !== uid[i] || classGid[k] !== gid[i])) k++;
+    if (k === classes) {
+      classMode[k] = mode[i];
+      classUid[k] = uid[i];
+      classGid[k] = gid[i];
+      classes++;
+      if (uid[i] !== 0) owned = true;
+      if (gid[i] !== uid[i]) grouped = true;
+    }
+    small[i] = k;
   }
-  for (const [field, values] of [
-    [F.classMode, mode],
-    [F.classUid, uid],
-    [F.classGid, gid],
-  ] as const) {
-    for (let k = 0; k < classes; k++) wordsB[k] = values[wordsA[k]];
-    out.varints(field, wordsB, classes);
-  }
-  if (classes > 1) out.bytesField(F.classOf, bytesA.subarray(0, ownCount));
+  out.varints(F.classMode, classMode, classes);
+  if (owned) out.varints(F.classUid, classUid, classes);
+  if (grouped) out.varints(F.classGid, classGid, classes);
+  if (classes > 1) out.bytesField(F.classOf, small.subarray(0, ownCount));
 }
 
-/** Whether any of the first `count` values is not zero: columns of zeros are left out. */
-function any(values: ArrayLike<number>, count: number): boolean {
-  for (let i = 0; i < count; i++) if (values[i] !== 0) return true;
+/** Writes the sizes unless they are all zero or look random; whether the latter. */
+function encodeSizes(rows: PageRows): boolean {
+  const { size, ownCount } = rows;
+  if (isRandom(size, ownCount)) return true;
+  for (let i = 0; i < ownCount; i++) {
+    if (size[i] === 0) continue;
+    out.varints(F.size, size, ownCount);
+    break;
+  }
   return false;
 }
 
+const BILLION = 1_000_000_000;
+
 function encodeTimes(rows: PageRows): void {
-  const n = rows.ownCount;
-  if (any(rows.generation, n)) out.fixed32s(F.generation, rows.generation, n);
-  if (any(rows.size, n)) out.varints(F.size, rows.size, n);
-  steps(rows.ctime, n, numbersA);
-  if (any(numbersA, n)) out.zigzags(F.ctimeStep, numbersA, n);
-  encodeSeconds(F.mtimeOffset, F.mtimeStep, rows.mtime, rows.ctime, n);
-  encodeSeconds(F.atimeOffset, F.atimeStep, rows.atime, rows.ctime, n);
-  if (any(rows.ctimeNs, n)) out.fixed32s(F.ctimeNs, rows.ctimeNs, n);
-  encodeNanoseconds(F.mtimeNsOffset, F.mtimeNs, rows.mtimeNs, rows.ctimeNs, n);
-  encodeNanoseconds(F.atimeNsOffset, F.atimeNs, rows.atimeNs, rows.ctimeNs, n);
+  const { ctime, ctimeNs, ownCount } = rows;
+  encodeCtime(ctime, ctimeNs, ownCount);
+  encodeOffset(rows, rows.mtime, rows.mtimeNs, MTIME);
+  encodeOffset(rows, rows.atime, rows.atimeNs, ATIME);
 }
 
-/** Each value less the one before, the first as it is. */
-function steps(values: Float64Array, n: number, into: Float64Array): void {
+/** Fields of a time that is told by its distance from ctime. */
+interface TimeFields {
+  readonly offsetNs: number;
+  readonly offset: number;
+  readonly step: number;
+  readonly nsOffset: number;
+  readonly ns: number;
+}
+const MTIME: TimeFields = {
+  offsetNs: F.mtimeOffsetNs,
+  offset: F.mtimeOffset,
+  step: F.mtimeStep,
+  nsOffset: F.mtimeNsOffset,
+  ns: F.mtimeNs,
+};
+const ATIME: TimeFields = {
+  offsetNs: F.atimeOffsetNs,
+  offset: F.atimeOffset,
+  step: F.atimeStep,
+  nsOffset: F.atimeNsOffset,
+  ns: F.atimeNs,
+};
+
+/** Seconds of difference whose nanoseconds are a safe integer: 104 days. */
+const SPAN_SECONDS_MAX = 9_000_000;
+
+/** Steps in nanoseconds, if all are safe integers and they are not larger than seconds and nanoseconds apart. */
+function encodeCtime(ctime: Float64Array, ctimeNs: Uint32Array, n: number): void {
+  let near = Math.abs(ctime[0]) < 2 ** 52; // zigzag must stay exact
+  let before = 0;
+  let beforeNs = 0;
+  let nonzero = false;
+  for (let i = 0; i < n; i++) {
+    const seconds = i === 0 ? 0 : ctime[i] - before;
+    if (seconds > SPAN_SECONDS_MAX || seconds < -SPAN_SECONDS_MAX) near = false;
+    if (ctimeNs[i] !== 0) nonzero = true;
+    numbers[i] = seconds * BILLION + (ctimeNs[i] - beforeNs);
+    others[i] = i === 0 ? ctime[0] : seconds;
+    before = ctime[i];
+    beforeNs = ctimeNs[i];
+  }
+  if (nonzero && near && signedBytes(numbers, n) < signedBytes(others, n) + n * 4) {
+    if (ctime[0] !== 0) out.varintField(F.ctimeBase, ctime[0] < 0 ? -ctime[0] * 2 - 1 : ctime[0] * 2);
+    out.zigzags(F.ctimeStepNs, numbers, n);
+    return;
+  }
+  if (!allZero(others, n)) out.zigzags(F.ctimeStep, others, n);
+  if (nonzero) out.fixed32s(F.ctimeNs, ctimeNs, n);
+}
+
+function encodeOffset(rows: PageRows, values: Float64Array, valuesNs: Uint32Array, fields: TimeFields): void {
+  const { ctime, ctimeNs, ownCount: n } = rows;
+  let near = true;
+  let equal = true;
+  let apart = false;
+  for (let i = 0; i < n; i++) {
+    const seconds = values[i] - ctime[i];
+    const ns = valuesNs[i] - ctimeNs[i];
+    if (seconds > SPAN_SECONDS_MAX || seconds < -SPAN_SECONDS_MAX) near = false;
+    if (seconds !== 0) equal = false;
+    if (ns !== 0) apart = true;
+    others[i] = seconds;
+    numbers[i] = seconds * BILLION + ns;
+  }
+  if (equal && !apart) return;
+  if (apart && near && signedBytes(numbers, n) < signedBytes(others, n) + n * 4) {
+    out.zigzags(fields.offsetNs, numbers, n);
+    return;
+  }
+  if (!equal) encodeSeconds(values, others, n, fields);
+  if (apart) encodeFractions(valuesNs, ctimeNs, n, fields);
+}
+
+/** Seconds against the row's ctime, or against the row before: whichever is smaller. */
+function encodeSeconds(values: Float64Array, offsets: Float64Array, n: number, fields: TimeFields): void {
   let before = 0;
   for (let i = 0; i < n; i++) {
-    into[i] = values[i] - before;
+    numbers[i] = values[i] - before;
     before = values[i];
   }
+  if (signedBytes(numbers, n) < signedBytes(offsets, n)) out.zigzags(fields.step, numbers, n);
+  else out.zigzags(fields.offset, offsets, n);
 }
 
-/** About how many bytes the values take as varints, those that are zero not counted. */
-function varintBytes(values: Float64Array, n: number): number {
-  let bytes = 0;
-  for (let i = 0; i < n; i++) {
-    const size = Math.abs(values[i]);
-    bytes += size === 0 ? 0 : size < 64 ? 1 : size < 8192 ? 2 : size < 1_048_576 ? 3 : size < 134_217_728 ? 4 : 5;
-  }
-  return bytes;
-}
+const fractions = new Uint32Array(PAGE_ENTRIES_MAX);
 
-/** A time against the row's ctime, or against the row before: whichever is smaller. */
-function encodeSeconds(offset: number, step: number, values: Float64Array, ctime: Float64Array, n: number): void {
-  for (let i = 0; i < n; i++) numbersA[i] = values[i] - ctime[i];
-  const bytes = varintBytes(numbersA, n);
-  if (bytes === 0) return;
-  steps(values, n, numbersB);
-  if (varintBytes(numbersB, n) < bytes) out.zigzags(step, numbersB, n);
-  else out.zigzags(offset, numbersA, n);
-}
-
-function encodeNanoseconds(
-  offsetField: number,
-  plain: number,
-  values: Uint32Array,
-  ctime: Uint32Array,
-  n: number,
-): void {
+/** Nanoseconds against the row's ctime, or as they are. */
+function encodeFractions(values: Uint32Array, ctimeNs: Uint32Array, n: number, fields: TimeFields): void {
   let equal = 0;
   let zero = 0;
   for (let i = 0; i < n; i++) {
-    const offset = values[i] - ctime[i];
-    wordsA[i] = offset < 0 ? offset + BILLION : offset;
+    const offset = values[i] - ctimeNs[i];
+    fractions[i] = offset < 0 ? offset + BILLION : offset;
     if (offset === 0) equal++;
     if (values[i] === 0) zero++;
   }
-  if (equal === n) return;
-  if (zero > equal) out.fixed32s(plain, values, n);
-  else out.fixed32s(offsetField, wordsA, n);
+  if (zero > equal) out.fixed32s(fields.ns, values, n);
+  else out.fixed32s(fields.nsOffset, fractions, n);
+}
+
+function allZero(values: ArrayLike<number>, count: number): boolean {
+  for (let i = 0; i < count; i++) if (values[i] !== 0) return false;
+  return true;
 }
 
 function encodeSparse(rows: PageRows): void {
-  let count = 0;
-  for (let i = 0; i < rows.ownCount; i++) if (rows.linkCount[i] !== usualLinkCount(rows.mode[i])) wordsA[count++] = i;
-  encodeSparseRows(F.linkRow, count);
-  encodeSparseValues(F.linkCount, rows.linkCount, count);
-  count = 0;
-  for (let i = 0; i < rows.ownCount; i++)
-    if (rows.deviceMajor[i] !== 0 || rows.deviceMinor[i] !== 0) wordsA[count++] = i;
-  encodeSparseRows(F.deviceRow, count);
-  encodeSparseValues(F.deviceMajor, rows.deviceMajor, count);
-  encodeSparseValues(F.deviceMinor, rows.deviceMinor, count);
-  count = 0;
-  for (let i = 0; i < rows.ownCount; i++) if (rows.flags[i] !== 0) wordsA[count++] = i;
-  encodeSparseRows(F.flagRow, count);
-  encodeSparseValues(F.flagBits, rows.flags, count);
+  const { ownCount, linkCount, mode, deviceMajor, deviceMinor, flags } = rows;
+  let links = 0;
+  let devices = 0;
+  let flagged = 0;
+  for (let i = 0; i < ownCount; i++) {
+    if (linkCount[i] !== usualLinkCount(mode[i])) small[links++] = i;
+    if (deviceMajor[i] !== 0 || deviceMinor[i] !== 0) devices++;
+    if (flags[i] !== 0) flagged++;
+  }
+  if (links > 0) {
+    encodePicked(F.linkRow, links);
+    encodeValues(F.linkCount, linkCount, links);
+  }
+  if (devices > 0) {
+    devices = 0;
+    for (let i = 0; i < ownCount; i++) if (deviceMajor[i] !== 0 || deviceMinor[i] !== 0) small[devices++] = i;
+    encodePicked(F.deviceRow, devices);
+    encodeValues(F.deviceMajor, deviceMajor, devices);
+    encodeValues(F.deviceMinor, deviceMinor, devices);
+  }
+  if (flagged > 0) {
+    flagged = 0;
+    for (let i = 0; i < ownCount; i++) if (flags[i] !== 0) small[flagged++] = i;
+    encodePicked(F.flagRow, flagged);
+    encodeValues(F.flagBits, flags, flagged);
+  }
 }
 
-/** The first `count` rows in wordsA, each less the one before. */
-function encodeSparseRows(field: number, count: number): void {
-  for (let i = 0; i < count; i++) wordsB[i] = wordsA[i] - (i === 0 ? 0 : wordsA[i - 1]);
-  out.varints(field, wordsB, count);
+/** The rows in `small`, each less the one before. */
+function encodePicked(field: number, count: number): void {
+  let before = 0;
+  for (let i = 0; i < count; i++) {
+    numbers[i] = small[i] - before;
+    before = small[i];
+  }
+  out.varints(field, numbers, count);
 }
 
-function encodeSparseValues(field: number, values: Uint32Array, count: number): void {
-  for (let i = 0; i < count; i++) wordsB[i] = values[wordsA[i]];
-  out.varints(field, wordsB, count);
+/** The values of the rows in `small`. */
+function encodeValues(field: number, values: Uint32Array, count: number): void {
+  for (let i = 0; i < count; i++) numbers[i] = values[small[i]];
+  out.varints(field, numbers, count);
 }
 
-/** Zero bits at the end of an integer from 0 to 2^53. */
+/** Zero bits at the end of a positive integer below 2^53. */
 function trailingZeros(value: number): number {
   const low = value >>> 0;
   if (low !== 0) return 31 - Math.clz32(low & -low);
@@ -228,21 +396,37 @@ function unitShift(rows: PageRows): number {
   return shift >= 53 ? 0 : shift;
 }
 
-function encodeExtents(rows: PageRows): void {
+let countColumn = new Uint32Array(PAGE_ENTRIES_MAX);
+let gapColumn = new Float64Array(1024);
+let lengthColumn = new Float64Array(1024);
+let startColumn = new Float64Array(1024);
+
+function reserveExtents(rows: number, extents: number): void {
+  if (countColumn.length < rows) countColumn = new Uint32Array(rows);
+  if (gapColumn.length >= extents) return;
+  gapColumn = new Float64Array(extents * 2);
+  lengthColumn = new Float64Array(extents * 2);
+  startColumn = new Float64Array(extents * 2);
+}
+
+/** All columns of extents but the addresses, which stand in `startColumn` then; how many those are. */
+function encodeExtents(rows: PageRows): number {
   const total = rows.extentStart[rows.ownCount];
   const shift = unitShift(rows);
   const unit = 2 ** shift;
-  gaps = grown(gaps, total);
-  lengths = grown(lengths, total);
-  starts = grown(starts, total);
-  let startCount = 0;
+  reserveExtents(rows.ownCount, total);
+  const counts = countColumn;
+  const gap = gapColumn;
+  const length = lengthColumn;
+  const start = startColumn;
+  let starts = 0;
   let usualCounts = true;
   let usualKinds = true;
   let volumeEnd = 0;
   for (let own = 0; own < rows.ownCount; own++) {
     const last = rows.extentStart[own + 1] - 1;
-    wordsA[own] = last + 1 - rows.extentStart[own];
-    if (wordsA[own] !== usualExtentCount(rows.mode[own], rows.size[own])) usualCounts = false;
+    counts[own] = last + 1 - rows.extentStart[own];
+    if (counts[own] !== usualExtentCount(rows.mode[own], rows.size[own])) usualCounts = false;
     const usualKind = usualExtentKind(rows.mode[own]);
     let end = 0;
     let afterLiteral = false;
@@ -251,25 +435,25 @@ function encodeExtents(rows: PageRows): void {
       if (kind !== usualKind) usualKinds = false;
       const literal = kind === ExtentKind.literal;
       const fileOffset = rows.extentFileOffset[e];
-      const byteLength = rows.extentLength[e];
-      gaps[e] = (fileOffset - end) / (literal || afterLiteral ? 1 : unit);
+      const scale = literal ? 1 : unit;
+      gap[e] = (fileOffset - end) / (literal || afterLiteral ? 1 : unit);
       const expected = e === last ? expectedLength(rows.size[own], fileOffset, literal, unit) : 0;
-      lengths[e] = byteLength / (literal ? 1 : unit) - expected;
+      length[e] = rows.extentLength[e] / scale - expected;
       if (kind === ExtentKind.stored || kind === ExtentKind.escaped) {
-        starts[startCount++] = (rows.extentVolumeOffset[e] - volumeEnd) / unit;
-        volumeEnd = rows.extentVolumeOffset[e] + byteLength;
+        start[starts++] = (rows.extentVolumeOffset[e] - volumeEnd) / unit;
+        volumeEnd = rows.extentVolumeOffset[e] + rows.extentLength[e];
       }
-      end = fileOffset + byteLength;
+      end = fileOffset + rows.extentLength[e];
       afterLiteral = literal;
     }
   }
   if (shift > 0) out.varintField(F.unitShift, shift);
-  if (!usualCounts) out.varints(F.extentCount, wordsA, rows.ownCount);
+  if (!usualCounts) out.varints(F.extentCount, counts, rows.ownCount);
   if (!usualKinds) out.bytesField(F.extentKind, rows.extentKind.subarray(0, total));
-  if (any(gaps, total)) out.zigzags(F.extentGap, gaps, total);
-  if (any(lengths, total)) out.zigzags(F.extentLength, lengths, total);
-  out.zigzags(F.extentStart, starts, startCount);
+  if (!allZero(gap, total)) out.zigzags(F.extentGap, gap, total);
+  if (!allZero(length, total)) out.zigzags(F.extentLength, length, total);
   if (rows.literalBytes > 0) out.bytesField(F.literals, rows.literals.subarray(0, rows.literalBytes));
+  return starts;
 }
 
 function encodeTables(rows: PageRows): void {
@@ -277,36 +461,48 @@ function encodeTables(rows: PageRows): void {
   if (rows.problems.length > 0) encodeProblems(rows);
 }
 
-function encodeXattrs(rows: PageRows): void {
+function encodeXattrs({ xattrs }: PageRows): void {
+  const steps: number[] = [];
+  const indices: number[] = [];
+  const table: PageXattr[] = [];
   const seen = new Map<string, number>();
-  const table: { readonly name: Uint8Array; readonly value: Uint8Array }[] = [];
-  const indexes: number[] = [];
-  for (const { name, value } of rows.xattrs) {
-    const key = `${Buffer.from(name).toString('latin1')}\0${Buffer.from(value).toString('latin1')}`;
+  let last = 0;
+  for (const xattr of xattrs) {
+    const key = `${latin1(xattr.name)}\0${latin1(xattr.value)}`;
     let index = seen.get(key);
     if (index === undefined) {
-      index = table.push({ name, value }) - 1;
+      index = table.push(xattr) - 1;
       seen.set(key, index);
     }
-    indexes.push(index);
+    steps.push(xattr.own - last);
+    indices.push(index);
+    last = xattr.own;
   }
-  out.varints(F.xattrRow, rowSteps(rows.xattrs));
-  out.varints(F.xattrIndex, indexes);
+  out.varints(F.xattrRow, steps, steps.length);
+  out.varints(F.xattrIndex, indices, indices.length);
   for (const { name } of table) out.bytesField(F.xattrName, name);
   for (const { value } of table) out.bytesField(F.xattrValue, value);
 }
 
-function encodeProblems(rows: PageRows): void {
-  const texts: string[] = [];
-  const indexes = rows.problems.map(({ text }) => {
-    const index = texts.indexOf(text);
-    return index >= 0 ? index : texts.push(text) - 1;
-  });
-  out.varints(F.problemRow, rowSteps(rows.problems));
-  out.varints(F.problemIndex, indexes);
-  for (const text of texts) out.bytesField(F.problemText, Buffer.from(text, 'utf8'));
-}
+const latin1 = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 
-function rowSteps(list: readonly { readonly own: number }[]): number[] {
-  return list.map(({ own }, i) => own - (i === 0 ? 0 : list[i - 1].own));
+function encodeProblems({ problems }: PageRows): void {
+  const steps: number[] = [];
+  const indices: number[] = [];
+  const table: string[] = [];
+  let last = 0;
+  for (const { own, text } of problems) {
+    let index = table.indexOf(text);
+    if (index < 0) index = table.push(text) - 1;
+    steps.push(own - last);
+    indices.push(index);
+    last = own;
+  }
+  out.varints(F.problemRow, steps, steps.length);
+  out.varints(F.problemIndex, indices, indices.length);
+  for (const text of table) {
+    const bytes = Buffer.from(text, 'utf8');
+    out.bytesField(F.problemText, bytes);
+  }
 }

@@ -4,12 +4,12 @@
 export const PageField = {
   pageCount: 1,
   nextName: 2,
-  nameShared: 3,
-  nameLength: 4,
+  nameLead: 3,
+  nameMore: 4,
   nameBytes: 5,
   nameRow: 6,
   inodeStep: 7,
-  recordRow: 8,
+  extentStart: 8,
   classMode: 9,
   classUid: 10,
   classGid: 11,
@@ -38,7 +38,7 @@ export const PageField = {
   extentKind: 34,
   extentGap: 35,
   extentLength: 36,
-  extentStart: 37,
+  recordRow: 37,
   literals: 38,
   xattrRow: 39,
   xattrIndex: 40,
@@ -47,8 +47,16 @@ export const PageField = {
   problemRow: 43,
   problemIndex: 44,
   problemText: 45,
+  namePlace: 46,
+  ctimeBase: 47,
+  ctimeStepNs: 48,
+  mtimeOffsetNs: 49,
+  atimeOffsetNs: 50,
 } as const;
 
 /** The length that a row's last extent has if nothing else is said; in units, of a literal in bytes. */
 export const expectedLength = (size: number, fileOffset: number, literal: boolean, unit: number): number =>
   Math.max(0, literal ? size - fileOffset : Math.ceil((size - fileOffset) / unit));
+
+/** The value of half a byte of `name_lead` after which `name_more` goes on. */
+export const NIBBLE_MORE = 15;

@@ -16,6 +16,11 @@ export class WireWriter {
     this.#at = 0;
   }
 
+  /** Bytes so far. */
+  get length(): number {
+    return this.#at;
+  }
+
   /** A view of the message so far; valid until the next `clear`. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#at);
@@ -124,4 +129,14 @@ export class WireWriter {
     this.#bytes = grown;
     this.#view = new DataView(grown.buffer);
   }
+}
+
+/** Bytes that the numbers take as varints, zigzag. */
+export function signedBytes(values: ArrayLike<number>, count: number): number {
+  let bytes = count;
+  for (let i = 0; i < count; i++) {
+    const size = values[i] < 0 ? -1 - values[i] : values[i];
+    for (let limit = 0x40; size >= limit; limit *= 0x80) bytes++;
+  }
+  return bytes;
 }

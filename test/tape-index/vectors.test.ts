@@ -17,6 +17,7 @@ import type { PageRows } from '../../src/tape-index/page-rows.ts';
 import { createIndexWriter } from '../../src/tape-index/writer.ts';
 import { type Vector, vectorRows } from '../../tools/fixtures/index-vectors.ts';
 import { describeWithTools, hasTools } from '../support/tools.ts';
+import { inOrder } from './wire.ts';
 
 const folder = resolve(import.meta.dirname, '../../index-format/vectors');
 const vectors = JSON.parse(readFileSync(join(folder, 'vectors.json'), 'utf8')) as Vector[];
@@ -86,7 +87,7 @@ describe('the vectors', () => {
   it('encode again to the same bytes', () => {
     for (const vector of vectors.filter(({ good }) => good)) {
       const raw = decodeFrame(keyOf(vector), rowBytes(vector), vector.file);
-      expect(hex(encodePage(decodePage(keyOf(vector), rowBytes(vector), vector.file)))).toBe(hex(raw));
+      expect(hex(encodePage(decodePage(keyOf(vector), rowBytes(vector), vector.file)).raw)).toBe(hex(raw));
     }
   });
 });
@@ -158,7 +159,7 @@ describeWithTools(['python3'], 'a reader in Python that knows only the format', 
     await writer.finish();
     for (const [key, value] of rows) {
       const raw = decodeFrame(key, value, 'row');
-      expect(Buffer.compare(Page.encode(Page.decode(raw)).finish(), raw)).toBe(0); // the generated code agrees too
+      expect(Buffer.compare(Page.encode(Page.decode(raw)).finish(), inOrder(raw))).toBe(0); // the generated code agrees too
     }
     const read = readInPython(rows);
     expect(read).toHaveLength(rows.length);
