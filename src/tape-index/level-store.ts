@@ -45,7 +45,7 @@ const SERVE_AFTER_MS = 40;
 const WAIT_MS = 10_000;
 const RETRY_MS = 15;
 /** Files that look damaged are looked at again for so long: another process may be opening LevelDB just now. */
-const DAMAGE_CERTAIN_MS = 1_000;
+const DAMAGE_CERTAIN_MS = 300;
 const SCAN_ROWS = 1000;
 const SCAN_BYTES = 256 << 10;
 
@@ -173,7 +173,7 @@ export class Store implements KvStore {
       const marker = this.#marker();
       const files = marker === null ? ({ state: 'clean' } as const) : assessFiles(folder);
       if (files.state === 'damaged') {
-        if (marker !== null && (await this.#join(marker))) return;
+        if (marker !== null && (await this.#join(marker, waitMs))) return;
         damagedSince ??= performance.now();
         if (performance.now() - damagedSince < DAMAGE_CERTAIN_MS) {
           await sleep(RETRY_MS * 4);
@@ -186,7 +186,7 @@ export class Store implements KvStore {
       const since = files.state === 'unclean' ? files.since : undefined;
       const opened = await this.#openDatabase(marker, since);
       if (opened) return;
-      if (marker !== null && (await this.#join(marker))) return;
+      if (marker !== null && (await this.#join(marker, Math.max(1, started + waitMs - performance.now())))) return;
       if (performance.now() - started > waitMs) throw this.#busy(waitMs);
       await sleep(RETRY_MS);
     }
@@ -234,11 +234,11 @@ export class Store implements KvStore {
     }
   }
 
-  async #join(marker: StoreMarker): Promise<boolean> {
+  async #join(marker: StoreMarker, timeoutMs: number): Promise<boolean> {
     const holder = readHolder(this.folder);
     if (holder === undefined || marker.id === '') return false;
     const { SocketStore } = await import('./store-socket.ts');
-    const store = await SocketStore.connect(holder.socket, marker.id);
+    const store = await SocketStore.connect(holder.socket, marker.id, timeoutMs);
     if (store === undefined) return false;
     this.#backend = store;
     return true;

@@ -239,14 +239,19 @@ export class SocketStore implements KvStore {
     socket.on('close', () => this.#gone());
   }
 
-  /** `undefined` when nobody answers there. */
-  static async connect(path: string, storeId: string): Promise<SocketStore | undefined> {
+  /** `undefined` when nobody answers there within `timeoutMs`. */
+  static async connect(path: string, storeId: string, timeoutMs: number): Promise<SocketStore | undefined> {
     const socket = connect(path);
+    const timer = setTimeout(() => socket.destroy(), timeoutMs); // a stopped process accepts and says nothing
     const connected = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));
       socket.once('error', () => resolve(false));
+      socket.once('close', () => resolve(false));
     });
-    if (!connected) return undefined;
+    if (!connected) {
+      clearTimeout(timer);
+      return undefined;
+    }
     const store = new SocketStore(socket);
     try {
       const hello = new MessageWriter(0, Operation.hello).u8(PROTOCOL).u8(0).raw(Buffer.from(storeId, 'latin1'));
@@ -259,6 +264,8 @@ export class SocketStore implements KvStore {
     } catch {
       socket.destroy();
       return undefined;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
