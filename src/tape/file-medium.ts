@@ -49,6 +49,8 @@ export interface MediumOptions {
   readonly writable?: boolean;
   /** Compute SHA-256 of the tape files written, in a thread of its own (`fileDigest`). */
   readonly digest?: boolean;
+  /** Disposed after the stores: a lock. */
+  readonly release?: AsyncDisposable;
   /** Size of one of the four buffers, a multiple of 4 KiB; 4 MiB by default. */
   readonly bufferBytes?: Bytes;
 }
@@ -92,6 +94,7 @@ export class FileMedium implements TapeMedium {
   readonly #map: ObjectMap;
   readonly #bufferBytes: number;
   readonly #digest: boolean;
+  readonly #release: AsyncDisposable | undefined;
   #ring: readonly Uint8Array[] | undefined;
   #writer: WriteBehind | undefined;
   #reader: ReadAhead | undefined;
@@ -116,6 +119,7 @@ export class FileMedium implements TapeMedium {
     this.#map = map;
     this.#bufferBytes = options.bufferBytes ?? RING_BUFFER_BYTES;
     this.#digest = options.digest ?? false;
+    this.#release = options.release;
     this.writable = options.writable;
     this.worm = map.header.worm;
     this.capacity = bytes(map.header.capacity);
@@ -246,6 +250,7 @@ export class FileMedium implements TapeMedium {
       await this.#digests?.[Symbol.asyncDispose]();
       await this.#data[Symbol.asyncDispose]();
       await this.#mapStore[Symbol.asyncDispose]();
+      await this.#release?.[Symbol.asyncDispose]();
     }
   }
 
