@@ -33,6 +33,8 @@ export interface BlockDevice {
   readonly byteLength: Bytes;
   /** Any bytes; whole blocks are read. @throws ScsiError when the device fails, FormatError as ReadAt says */
   readonly readAt: ReadAt;
+  /** As `readAt`, into the caller's buffer: whole blocks without a copy. */
+  read(offset: Bytes, into: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Whole blocks. @throws ScsiError, RangeError when the range is not whole blocks of the device */
   write(offset: Bytes, from: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** What was written is on stable storage when this resolves. @throws ScsiError */
@@ -64,6 +66,11 @@ export async function openBlockDevice(execute: Execute, signal?: AbortSignal): P
     }
   };
 
+  const checkRange = (offset: Bytes, length: Bytes): void => {
+    if (offset < 0 || length < 0 || offset + length > byteLength)
+      throw new FormatError('corrupt', device, `bytes ${offset} to ${offset + length} end past its ${byteLength}`);
+  };
+
   return {
     execute,
     device,
@@ -72,12 +79,19 @@ export async function openBlockDevice(execute: Execute, signal?: AbortSignal): P
     blockLength,
     byteLength,
     readAt: async (offset, length, stop) => {
-      if (offset < 0 || length < 0 || offset + length > byteLength)
-        throw new FormatError('corrupt', device, `bytes ${offset} to ${offset + length} end past its ${byteLength}`);
+      checkRange(offset, length);
       const start = alignDown(offset, blockLength);
       const whole = new Uint8Array(alignUp(offset + length, blockLength) - start);
       await readBlocks(start, whole, stop);
       return new DataView(whole.buffer, offset - start, length);
+    },
+    read: async (offset, into, stop) => {
+      checkRange(offset, into.length);
+      if (offset % blockLength === 0 && into.length % blockLength === 0) return readBlocks(offset, into, stop);
+      const start = alignDown(offset, blockLength);
+      const whole = new Uint8Array(alignUp(offset + into.length, blockLength) - start);
+      await readBlocks(start, whole, stop);
+      into.set(whole.subarray(offset - start, offset - start + into.length));
     },
     write: async (offset, from, stop) => {
       if (offset % blockLength !== 0 || from.length % blockLength !== 0 || offset + from.length > byteLength)

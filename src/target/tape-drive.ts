@@ -93,6 +93,11 @@ export class TapeDriveUnit implements LogicalUnit {
     return this.#server.forNexus(nexus, additions);
   }
 
+  /** A unit attention for every nexus but `except`. */
+  raise(asc: number, ascq: number, except?: string): void {
+    this.#server.raise(asc, ascq, except);
+  }
+
   /** The nexus is gone: what it prevented is allowed, what it was to be told is dropped. */
   loseNexus(nexus: string): void {
     this.#state.preventedBy.delete(nexus);

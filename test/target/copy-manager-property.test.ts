@@ -235,7 +235,7 @@ describe('copy manager against the model', () => {
         expect(await tapeObjects(media[1])).toEqual(tapes[1].objects);
         for (const [i, store] of stores.entries()) expect(Buffer.compare(store.content(), disks[i].bytes)).toBe(0);
       }),
-      { numRuns: 400 },
+      { numRuns: Number(process.env.COPY_RUNS ?? 120) },
     );
   });
 });

@@ -7,7 +7,7 @@
  * Invariant: bytes come out of `take` in the order of the planned reads, and a failed read only when its turn comes.
  */
 import { assert } from '../../bytes/errors.ts';
-import { alignDown, type Bytes } from '../../bytes/units.ts';
+import { alignDown, type Bytes, KiB } from '../../bytes/units.ts';
 import { type BlockDevice, readBlocks } from './devices.ts';
 import type { Chunk, Slab, Slabs } from './slab.ts';
 
@@ -26,6 +26,8 @@ export interface PlannedRead {
 const READS_IN_FLIGHT_MAX = 16;
 /** Reads are cut at multiples of this on the device, so that O_DIRECT works below. */
 const PAGE = 4096;
+/** A read of this length is worth a slab of its own when it would not lie in it as it lies on the device. */
+const LONG_READ_BYTES = 512 * KiB;
 
 interface Piece {
   readonly slab: Slab;
@@ -116,12 +118,20 @@ export class ReadAhead {
         this.#next = next.value;
         this.#taken = 0;
       }
-      this.#slab ??= this.#slabs.tryTake();
+      if (this.#slab !== undefined && misaligned(this.#slab, this.#next, this.#taken)) this.#closeSlab();
+      this.#slab ??= this.#slabFor(this.#next);
       if (this.#slab === undefined) return;
       const length = this.#cut(this.#next, this.#slab);
       if (length === 0) this.#closeSlab();
       else this.#start(this.#next, this.#slab, length);
     }
+  }
+
+  /** A slab that begins where the read begins within a page. */
+  #slabFor(read: PlannedRead): Slab | undefined {
+    const slab = this.#slabs.tryTake();
+    if (slab !== undefined && isLong(read, this.#taken)) slab.filled = (read.offset + this.#taken) % PAGE;
+    return slab;
   }
 
   /** How much of the read goes into the slab next; 0: the slab is to end here. */
@@ -132,8 +142,10 @@ export class ReadAhead {
     if (length > slab.room) {
       const over = read.write === 0 ? 0 : (read.queued + this.#taken + slab.room) % read.write;
       length = slab.room - over;
-      if (length <= 0) return slab.filled > 0 ? 0 : Math.min(left, slab.room);
+      if (length <= 0) return slab.filled >= PAGE ? 0 : Math.min(left, slab.room);
     }
+    const inPage = offset % PAGE;
+    if (inPage > 0 && isLong(read, this.#taken) && length > PAGE) return PAGE - inPage;
     if (length > this.#readBytesMax) {
       const aligned = alignDown(offset + this.#readBytesMax, PAGE) - offset;
       length = aligned > 0 ? aligned : this.#readBytesMax;
@@ -166,6 +178,12 @@ export class ReadAhead {
     this.#fill();
   }
 }
+
+const isLong = (read: PlannedRead, taken: Bytes): boolean => read.length - taken >= LONG_READ_BYTES;
+
+/** A long read would go to other places within a page than it comes from. */
+const misaligned = (slab: Slab, read: PlannedRead, taken: Bytes): boolean =>
+  isLong(read, taken) && slab.filled % PAGE !== (read.offset + taken) % PAGE;
 
 /** Any bytes of a block device: whole blocks straight into place, parts of blocks by way of a block of their own. */
 export async function readBytes(device: BlockDevice, offset: Bytes, into: Uint8Array): Promise<void> {
