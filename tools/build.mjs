@@ -10,6 +10,7 @@ const out = join(root, 'dist');
 const entries = {
   main: 'src/main.ts',
   api: 'src/api.ts',
+  'mover-thread': 'src/cli/mover-thread-main.ts',
   'tools/demo/main': 'tools/demo/main.ts',
   'bench/main': 'bench/main.ts',
 };

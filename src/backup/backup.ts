@@ -160,6 +160,7 @@ class BackupJob {
   async copyAndIndex(): Promise<IndexedVolume> {
     const { run, resumed } = this.#begun;
     const total = totalBytes(this.#stored);
+    this.#env.report({ kind: 'phase', phase: 'copy' });
     const kept = await this.#resumeTape();
     this.#env.report({ kind: 'start', set: run.set, resumed, totalBytes: total, chunksKept: kept });
     const stop = new AbortController();
@@ -180,6 +181,10 @@ class BackupJob {
       signal,
     });
     try {
+      void this.#indexed.then(
+        () => this.#env.report({ kind: 'phase', phase: 'walked' }),
+        () => undefined,
+      );
       const [indexed] = await Promise.all([this.#indexed, this.#copy.copyAll()]);
       return indexed;
     } catch (error) {

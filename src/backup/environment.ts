@@ -44,6 +44,6 @@ export type BackupEvent =
   | { readonly kind: 'copied'; readonly bytes: Bytes; readonly totalBytes: Bytes }
   | { readonly kind: 'walked'; readonly inodes: number; readonly inodeEstimate: number }
   | { readonly kind: 'committed'; readonly bytes: Bytes }
-  | { readonly kind: 'phase'; readonly phase: 'walk' | 'copy' | 'index' | 'seal' }
+  | { readonly kind: 'phase'; readonly phase: 'copy' | 'walked' | 'index' | 'seal' }
   /** For the user, worth a line: a cartridge full, a write error, a host copy. */
   | { readonly kind: 'note'; readonly text: string };

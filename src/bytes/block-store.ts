@@ -11,7 +11,7 @@ export interface BlockStore extends AsyncDisposable {
   readonly writable: boolean;
   /** Fills `into` from `offset`. Bytes past the end read as zeros. @throws FormatError `io` */
   read(offset: Bytes, into: Uint8Array): Promise<void>;
-  /** Writes `from` at `offset`, growing the store where its kind can grow. Durable only after `flush`. @throws FormatError `io` */
+  /** Writes `from` at `offset`, growing the store where its kind can grow; no bytes change nothing. Durable only after `flush`. @throws FormatError `io` */
   write(offset: Bytes, from: Uint8Array): Promise<void>;
   /** Everything written before is on stable storage when this resolves. */
   flush(): Promise<void>;

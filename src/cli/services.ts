@@ -5,8 +5,8 @@ import type { ChunkSource, DriveModel } from '../plan/restore-plan.ts';
 import type { CartridgeSource } from '../restore/read-plan.ts';
 import type { IndexEntry } from '../tape-index/entry.ts';
 
-/** A set as the store knows it. */
-export type SetRecord = Omit<Manifest, 'chunks'>;
+/** A set as the store knows it. `damaged`: what is wrong with its index, if that was found. */
+export type SetRecord = Omit<Manifest, 'chunks'> & { readonly damaged?: string | null };
 
 /** An entry of a listing. `secondName`: a directory that has its place elsewhere; nobody goes down here. */
 export type ListedEntry = IndexEntry & { readonly secondName?: boolean };

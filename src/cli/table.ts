@@ -19,5 +19,8 @@ export const COMMANDS: Readonly<Record<string, TableEntry>> = {
     load: () => import('./commands/restore-volume.ts'),
   },
   verify: { summary: 'read a set back from tape and check it', load: () => import('./commands/verify.ts') },
-  index: { summary: 'make the index again from the cartridges, or check it', load: () => import('./commands/index.ts') },
+  index: {
+    summary: 'make the index again from the cartridges, or check it',
+    load: () => import('./commands/index.ts'),
+  },
 };

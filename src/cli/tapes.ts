@@ -23,6 +23,7 @@ export async function openTapes(home: string, set: SetRecord, signal?: AbortSign
     command: process.argv.slice(2, 4).join(' '),
     wait: false,
     disks: [],
+    readOnly: true,
     note: () => {},
     ...(signal && { signal }),
   });

@@ -6,9 +6,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
-import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
-import { bytesOf } from '../bytes/layout.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
@@ -17,11 +15,8 @@ import { openChanger } from '../initiator/changer.ts';
 import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
 import { openTapeDrive } from '../initiator/tape-drive.ts';
 import { openStation, type TapeStation } from '../library/station.ts';
-import { naaDesignator } from '../scsi/common/vpd.ts';
+import type { Execute } from '../scsi/execute.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
-import { diskUnit } from '../target/disk.ts';
-import { CONTROLLER_LUN, Router } from '../target/router.ts';
-import { openVirtualDevices } from '../target/virtual-library/devices.ts';
 import {
   createLibrary,
   libraryExists,
@@ -29,17 +24,12 @@ import {
   type ReservedDrive,
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
+import { type DiskToServe, makeMover } from './embedded-mover.ts';
 import { formatBytes } from './progress.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
 export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4];
-
-export interface DiskToServe {
-  readonly store: BlockStore;
-  readonly path: string;
-  readonly writable: boolean;
-}
 
 export interface WorkplaceOptions {
   /** For whoever finds the drive or the store busy. */
@@ -49,6 +39,10 @@ export interface WorkplaceOptions {
   readonly disks: readonly DiskToServe[];
   /** SHA-256 of tape files beside the copy. */
   readonly digest?: boolean;
+  /** Nothing is written to tape: a cartridge opens without a flush. */
+  readonly readOnly?: boolean;
+  /** The mover in a thread of its own: for commands that move much. */
+  readonly thread?: boolean;
   /** Make the store anew where it is lost or damaged. */
   readonly rebuild?: boolean;
   readonly note: (text: string) => void;
@@ -88,11 +82,14 @@ export function makeHome(home: string): void {
 }
 
 /** The virtual library, made on first use. */
-export async function openHomeLibrary(home: string, digest = false): Promise<VirtualLibrary> {
+export async function openHomeLibrary(
+  home: string,
+  options: { readonly digest?: boolean; readonly readOnly?: boolean } = {},
+): Promise<VirtualLibrary> {
   makeHome(home);
   const folder = libraryFolder(home);
   if (!libraryExists(folder)) await createLibrary(folder);
-  return openLibrary(folder, { digest });
+  return openLibrary(folder, options);
 }
 
 export interface StoreOptions {
@@ -168,7 +165,7 @@ async function closedOnFailure<T>(closers: Closers, open: () => Promise<T>): Pro
 
 /** Reserves a drive and makes the mover over it and the disks. */
 export async function openMoverPlace(home: string, options: WorkplaceOptions): Promise<MoverPlace> {
-  const library = await openHomeLibrary(home, options.digest);
+  const library = await openHomeLibrary(home, options);
   const closers = new Closers();
   return closedOnFailure(closers, async () => {
     const drive = await reserve(library, options);
@@ -202,43 +199,45 @@ export async function openWorkplace(home: string, options: WorkplaceOptions): Pr
   });
 }
 
-/** The client's initiator port at the embedded mover. */
-const NEXUS = 'client';
-
 async function embeddedMover(
   library: VirtualLibrary,
   reserved: ReservedDrive,
   options: WorkplaceOptions,
   closers: Closers,
 ): Promise<Pick<Workplace, 'station' | 'mover' | 'disks'>> {
-  const failures: unknown[] = [];
-  const devices = await openVirtualDevices(reserved.view, {
-    onFailure: (_drive, failure) => failures.push(failure.cause),
-  });
-  closers.add(() => devices[Symbol.asyncDispose]());
-  const router = new Router({ serialNumber: `${library.id}-${process.pid}` });
-  const unit = devices.drive(reserved.address);
-  if (unit === undefined) throw new FormatError('io', 'tape library', `no drive at element ${reserved.address}`);
-  const changer = await openChanger(router.lun(NEXUS, router.add(devices.changer)));
-  const drive = await openTapeDrive(router.lun(NEXUS, router.add(unit)));
+  const { command, disks: served, digest = false } = options;
+  const { address } = reserved;
+  const threads = options.thread === true ? await import('./mover-thread.ts') : undefined;
+  const made =
+    threads?.moverThreadAvailable() === true
+      ? await threads.startMoverThread({
+          libraryFolder: library.folder,
+          driveAddress: address,
+          command,
+          digest,
+          disks: served.map(({ path, writable }) => ({ path, writable })),
+        })
+      : await makeMover(reserved.view, address, served);
+  closers.add(() => made[Symbol.asyncDispose]());
+  const { units } = made;
+  const changer = await openChanger(units.changer);
+  const drive = await openTapeDrive(units.drive);
   const disks: ServedDisk[] = [];
-  for (const [i, disk] of options.disks.entries()) disks.push(await serveDisk(router, disk, `${library.id}-disk-${i}`));
-  const mover = await openCopyManager(router.lun(NEXUS, CONTROLLER_LUN));
-  const name = `drive ${reserved.address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
-  return { station: openStation(name, drive, changer, reserved.address), mover, disks };
+  for (const execute of units.disks) disks.push(await servedDisk(execute));
+  const mover = await openCopyManager(units.controller);
+  const name = `drive ${address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
+  return { station: openStation(name, drive, changer, address), mover, disks };
 }
 
-async function serveDisk(router: Router, disk: DiskToServe, serialNumber: string): Promise<ServedDisk> {
-  const designator = naaDesignator(`${serialNumber} ${disk.path}`);
-  const unit = diskUnit(disk.store, { name: disk.path, serialNumber, designator, writable: disk.writable });
-  const device = await openBlockDevice(router.lun(NEXUS, router.add(unit)));
+async function servedDisk(execute: Execute): Promise<ServedDisk> {
+  const device = await openBlockDevice(execute);
+  if (device.designator === undefined)
+    throw new FormatError('unsupported', device.device, 'has no designator that a copy list can name');
   return {
-    designator,
+    designator: device.designator,
     blockLength: device.blockLength,
     device,
-    read: async (offset, into) => {
-      into.set(bytesOf(await device.readAt(offset, into.length)));
-    },
+    read: (offset, into) => device.read(offset, into),
   };
 }
 

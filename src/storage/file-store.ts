@@ -86,6 +86,7 @@ export class FileStore implements BlockStore {
 
   async write(offset: Bytes, from: Uint8Array): Promise<void> {
     if (!this.writable) throw new FormatError('io', this.#name, 'opened for reading only');
+    if (from.length === 0) return;
     try {
       const done = await this.#writeDirect(offset, from);
       if (done < from.length) await this.#writeBuffered(offset + done, from.subarray(done));

@@ -73,6 +73,7 @@ export class MemoryStore implements BlockStore {
 
   /** `write` without a promise, and whether writable or not. */
   writeSync(offset: number, from: Uint8Array): void {
+    if (from.length === 0) return; // as pwrite(2): the size stays
     this.#mustFit(offset + from.length);
     let at = 0;
     while (at < from.length) {

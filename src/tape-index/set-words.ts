@@ -3,10 +3,15 @@
  * day's end; also with a time), `NAME` (its latest), bare `latest` while there is one volume.
  */
 import type { KvStore } from './kv-store.ts';
-import { listSets, type StoredSet } from './sets.ts';
+import { listSets, type SetManifest, type StoredSet } from './sets.ts';
 
-export type SetLookup =
-  | { readonly found: StoredSet }
+/** What of a set its words are about. */
+export interface NamedSet {
+  readonly manifest: Pick<SetManifest, 'set' | 'startedAt'> & { readonly volume: { readonly name: string } };
+}
+
+export type SetLookup<T extends NamedSet = StoredSet> =
+  | { readonly found: T }
   /** One line: what was not found or not clear, and what is there. */
   | { readonly problem: string };
 
@@ -18,10 +23,10 @@ export async function lookUpSet(store: KvStore, words: string): Promise<SetLooku
 }
 
 /** As `lookUpSet`, among `sets` in order of their start. */
-export function chooseSet(sets: readonly StoredSet[], words: string): SetLookup {
+export function chooseSet<T extends NamedSet>(sets: readonly T[], words: string): SetLookup<T> {
   if (sets.length === 0) return { problem: 'there is no backup set yet' };
   const at = words.lastIndexOf('@');
-  const byName = (name: string): StoredSet[] => sets.filter(({ manifest }) => manifest.volume.name === name);
+  const byName = (name: string): T[] => sets.filter(({ manifest }) => manifest.volume.name === name);
   if (byName(words).length > 0 && at < 0) return clear(sets, words, last(byName(words)));
   if (at > 0) {
     const name = words.slice(0, at);
@@ -43,7 +48,7 @@ export function chooseSet(sets: readonly StoredSet[], words: string): SetLookup 
 }
 
 /** A name that is also the beginning of an id is not clear. */
-function clear(sets: readonly StoredSet[], words: string, found: StoredSet): SetLookup {
+function clear<T extends NamedSet>(sets: readonly T[], words: string, found: T): SetLookup<T> {
   const ids = byPrefix(sets, words).filter((set) => set !== found);
   if (ids.length === 0) return { found };
   return {
@@ -51,7 +56,7 @@ function clear(sets: readonly StoredSet[], words: string, found: StoredSet): Set
   };
 }
 
-function chooseByTime(sets: readonly StoredSet[], name: string, time: string): SetLookup {
+function chooseByTime<T extends NamedSet>(sets: readonly T[], name: string, time: string): SetLookup<T> {
   if (time === 'latest') return { found: last(sets) };
   const until = endOf(time);
   if (until === undefined)
@@ -74,17 +79,15 @@ function endOf(time: string): number | undefined {
   return at;
 }
 
-function byPrefix(sets: readonly StoredSet[], words: string): StoredSet[] {
+function byPrefix<T extends NamedSet>(sets: readonly T[], words: string): T[] {
   const prefix = words.toLowerCase();
   return /^[0-9a-f]{1,32}$/.test(prefix) ? sets.filter(({ manifest }) => manifest.set.startsWith(prefix)) : [];
 }
 
-const last = (sets: readonly StoredSet[]): StoredSet => sets[sets.length - 1];
-const idOf = ({ manifest }: StoredSet): string => manifest.set;
-const shortId = (set: StoredSet): string => idOf(set).slice(0, 8);
-const namesOf = (sets: readonly StoredSet[]): string[] => [
-  ...new Set(sets.map(({ manifest }) => manifest.volume.name)),
-];
+const last = <T>(sets: readonly T[]): T => sets[sets.length - 1];
+const idOf = ({ manifest }: NamedSet): string => manifest.set;
+const shortId = (set: NamedSet): string => idOf(set).slice(0, 8);
+const namesOf = (sets: readonly NamedSet[]): string[] => [...new Set(sets.map(({ manifest }) => manifest.volume.name))];
 
 function listed(names: readonly string[]): string {
   const shown = names.slice(0, LISTED_MAX).join(', ');

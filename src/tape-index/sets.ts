@@ -7,7 +7,6 @@
  * - A set's record goes before its rows, so that no half set is ever shown; not while another set builds on it.
  */
 import { FormatError } from '../bytes/errors.ts';
-import { checkSet } from './check.ts';
 import { chunks, putChunk } from './chunks.ts';
 import { REMEDY } from './frame.ts';
 import { deleteRange, parseJson, putJson } from './json-row.ts';
@@ -162,6 +161,7 @@ export async function verifySealedSince(store: KvStore, generation: number): Pro
 async function damageOf(store: KvStore, set: StoredSet): Promise<string | undefined> {
   try {
     await wholeManifest(store, set);
+    const { checkSet } = await import('./check.ts'); // it needs node:crypto, which a look-up does not
     const { problems } = await checkSet(store, set.manifest);
     return problems.length > 0 ? problems.join('; ') : undefined;
   } catch (error) {

@@ -105,7 +105,15 @@ export type FilesState =
 
 /** Compares LevelDB's files with what they were at the last clean end, before LevelDB can make it worse. */
 export function assessFiles(folder: string): FilesState {
-  const database = databaseFolder(folder);
+  try {
+    return assess(folder, databaseFolder(folder));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return { state: 'damaged', what: `a file of LevelDB is missing (${(error as NodeJS.ErrnoException).path})` };
+  }
+}
+
+function assess(folder: string, database: string): FilesState {
   const now = new Set(listFiles(database));
   if (!now.has('CURRENT')) return { state: 'damaged', what: "LevelDB's file CURRENT is missing" };
   const clean = readClean(folder);
@@ -139,16 +147,22 @@ export function beginSession(folder: string, session: string): void {
   writeFileSync(sessionPath(folder), session, { mode: 0o600 });
 }
 
-/** Call after LevelDB was closed. */
+/** Call after LevelDB was closed. Does nothing when another process has it already: its session is the one that counts. */
 export function endSession(folder: string, session: string, generation: number): void {
   const database = databaseFolder(folder);
   const files: Record<string, { bytes: number; crc: number | null }> = {};
-  for (const name of listFiles(database)) {
-    const path = join(database, name);
-    const table = /\.(ldb|sst)$/.test(name);
-    files[name] = { bytes: statSync(path).size, crc: table ? null : crc32c(readFileSync(path)) };
+  try {
+    for (const name of listFiles(database)) {
+      const path = join(database, name);
+      const table = /\.(ldb|sst)$/.test(name);
+      files[name] = { bytes: statSync(path).size, crc: table ? null : crc32c(readFileSync(path)) };
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // the next process is opening LevelDB
+    throw error;
   }
-  writeJson(cleanPath(folder), { session, generation, files } satisfies CleanMarker, false);
+  if (readSession(folder) === session)
+    writeJson(cleanPath(folder), { session, generation, files } satisfies CleanMarker, false);
 }
 
 export function readHolder(folder: string): Holder | undefined {

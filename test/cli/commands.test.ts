@@ -86,7 +86,6 @@ describe('the command line', () => {
     [['restore', 'home', '/', '--to', '/x', '-0'], '-0: goes with --files-from'],
     [['ls', 'home', '/a/../b'], '/a/../b: `..` has no meaning in a set'],
     [['ls', 'home', '/', '--partition', 'x'], '--partition x: is no number'],
-    [['ls', 'home@yesterday'], 'set home@yesterday: is no date'],
     [['find', '['.repeat(3), '--regex'], 'find: Invalid regular expression'],
   ])('%j is wrong usage, in one line', async (words, expected) => {
     const { status, stdout, stderr } = await run(...words);
@@ -97,11 +96,12 @@ describe('the command line', () => {
   });
 
   it.each([
-    [['ls', 'latest'], 'there are 2 volumes; write which one: home@latest, raw@latest'],
-    [['ls', 'aa'], '2 sets begin so; write more of it'],
-    [['ls', 'ffff'], 'there is none of that id or name; `reelmap sets` lists them'],
-    [['ls', 'nobody@latest'], 'no volume is named nobody'],
-    [['ls', 'home@2026-03-01'], 'there is none at or before that time'],
+    [['ls', 'latest'], '"latest" of which volume? There are home, raw: say NAME@latest; `reelmap sets` lists them'],
+    [['ls', 'aa'], '"aa" is the beginning of 2 sets'],
+    [['ls', 'ffff'], 'no set "ffff"'],
+    [['ls', 'nobody@latest'], 'no set of a volume named "nobody"'],
+    [['ls', 'home@2026-03-01'], 'no set of "home" at or before 2026-03-01'],
+    [['ls', 'home@yesterday'], '"yesterday" is no date'],
     [['ls', 'home', '/none'], '/none: no such file or directory in set aa220000; `reelmap find NAME`'],
     [
       ['ls', 'raw', '/'],

@@ -13,7 +13,7 @@ import { openFileStore, readableBytes } from '../../src/storage/file-store.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { punchHole } from '../../src/storage/punch-hole.ts';
 
-const folder = fs.mkdtempSync(path.join(fs.existsSync('/var/tmp') ? '/var/tmp' : os.tmpdir(), 'reelmap-store-'));
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'reelmap-store-'));
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 let files = 0;
 const newPath = (): string => path.join(folder, `file${files++}`);
@@ -55,7 +55,7 @@ describe.each(stores)('%s', (_, open) => {
             part.fill(seed);
             await store.write(bytes(at), part);
             model.set(part, at);
-            if (length > 0 || at <= size) size = Math.max(size, at + length);
+            if (length > 0) size = Math.max(size, at + length);
           } else if (op === 'read') {
             part.fill(1);
             await store.read(bytes(at), part);
@@ -68,13 +68,13 @@ describe.each(stores)('%s', (_, open) => {
             await store.unmap(bytes(at), bytes(length));
             model.fill(0, at, at + length);
           } else await store.flush();
-          if (length > 0) expect(store.byteLength).toBe(size);
+          expect(store.byteLength).toBe(size);
         }
         const all = new Uint8Array(2 * SPACE);
         await store.read(bytes(0), all);
         expect(Buffer.compare(all, model)).toBe(0);
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 });

@@ -23,6 +23,8 @@ beforeEach(() => {
 afterEach(() => rmSync(join(folder, '..'), { recursive: true, force: true }));
 afterAll(removeChildren);
 
+/** A file that a child waits for. */
+const signal = (): string => join(folder, '../go');
 const bytes = (text: string): Uint8Array => Buffer.from(text);
 const open = (more: { create?: boolean; replaceDamaged?: boolean; waitMs?: number } = {}): Promise<Store> =>
   openStore(folder, { command: 'test', ...more });
@@ -153,7 +155,7 @@ describe('a store', () => {
 
 describe('several processes', () => {
   it('use one store at once: the first serves the others', async () => {
-    const holder = await startChild(folder, ['put', 'a', '1'], ['fill', 3000], ['sleep', 1500]);
+    const holder = await startChild(folder, ['put', 'a', '1'], ['fill', 3000], ['until', signal()]);
     expect(await holder.next()).toMatchObject({ opened: true, shared: false });
     await holder.next();
     await holder.next();
@@ -166,17 +168,19 @@ describe('several processes', () => {
       expect(await client.next()).toMatchObject({ count: 3000 });
       expect((await client.rest()).slice(1)).toMatchObject([{ value: 'x' }, { closed: true }]);
     }
+    writeFileSync(signal(), '');
     expect((await holder.rest()).pop()).toEqual({ closed: true });
     expect(existsSync(join(folder, 'holder.json'))).toBe(false);
   });
 
   it('go on when the holder leaves: one of them takes over, a scan in the middle goes on', async () => {
-    const holder = await startChild(folder, ['fill', 3000], ['serve'], ['sleep', 300]);
+    const holder = await startChild(folder, ['fill', 3000], ['serve'], ['until', signal()]);
     await holder.next();
     await holder.next();
     await holder.next();
     const slow = await startChild(folder, ['count', 100], ['get', 'none']);
     expect(await slow.next()).toMatchObject({ shared: true });
+    writeFileSync(signal(), '');
     expect((await holder.rest()).pop()).toEqual({ closed: true });
     expect(await slow.rest()).toMatchObject([{ count: 3000 }, { value: null, shared: false }, { closed: true }]);
   });
@@ -187,15 +191,19 @@ describe('several processes', () => {
       ['sync', 'kept', 'yes'],
       ['fill', 2000],
       ['serve'],
-      ['sleep', 400],
+      ['until', signal()],
       ['kill'],
     );
     for (let i = 0; i < 4; i++) await holder.next();
-    const client = await startChild(folder, ['get', 'kept'], ['sleep', 800], ['get', 'kept'], ['count']);
+    const killed = join(folder, '../killed');
+    const client = await startChild(folder, ['get', 'kept'], ['until', killed], ['get', 'kept'], ['count']);
     expect(await client.next()).toMatchObject({ shared: true });
+    expect(await client.next()).toMatchObject({ value: 'yes', shared: true });
+    writeFileSync(signal(), '');
+    await holder.rest();
+    writeFileSync(killed, '');
     expect(await client.rest()).toMatchObject([
-      { value: 'yes', shared: true },
-      { slept: 800 },
+      { until: killed },
       { value: 'yes', shared: false },
       { count: 2000 },
       { closed: true },

@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { runsOf } from '../../src/bytes/extents.ts';
 import { checkSet, sealDigest } from '../../src/tape-index/check.ts';
-import { chunkAt, chunkExtents, chunkExtentsAt, putChunk, putChunkExtents } from '../../src/tape-index/chunks.ts';
+import {
+  chunkAt,
+  chunkExtents,
+  chunkExtentsAt,
+  PAGE_RUNS_MAX,
+  putChunk,
+  putChunkExtents,
+} from '../../src/tape-index/chunks.ts';
 import { chunkKey, KeyKind, keysOf, setBytes } from '../../src/tape-index/keys.ts';
 import { MemoryStore } from '../../src/tape-index/memory-store.ts';
 import {
@@ -301,7 +308,7 @@ describe('extent maps', () => {
       for await (const rows of store.scan(keysOf(KeyKind.chunkExtents, setBytes(A))))
         await store.batch([{ type: 'del', key: rows[lost][0] }]);
       await expect(chunkExtents(store, A, 0)).rejects.toThrow(/a page is lost/);
-      await expect(chunkExtentsAt(store, A, 0, lost * 4096 * 8192 + 5)).rejects.toThrow(/is lost/);
+      await expect(chunkExtentsAt(store, A, 0, lost * PAGE_RUNS_MAX * 8192 + 5)).rejects.toThrow(/is lost/);
     }
   });
 });

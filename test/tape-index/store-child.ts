@@ -1,8 +1,9 @@
 /**
  * A process of its own that uses a store, for tests of sharing and of sudden ends. Arguments: the folder, then steps as JSON:
- * ["put", key, value] ["sync", key, value] ["get", key] ["count"] ["sleep", ms] ["serve"] ["spin", ms] ["kill"] ["fill", count]
+ * ["put", key, value] ["sync", key, value] ["get", key] ["count"] ["sleep", ms] ["until", file] ["serve"] ["spin", ms] ["kill"] ["fill", count]
  * ["leave"]. Prints a JSON line for each.
  */
+import { existsSync } from 'node:fs';
 import { openStore } from '../../src/tape-index/level-store.ts';
 
 const [folder, ...steps] = process.argv.slice(2);
@@ -51,6 +52,10 @@ try {
       case 'sleep':
         await new Promise((resolve) => setTimeout(resolve, Number(a)));
         say({ slept: a });
+        break;
+      case 'until':
+        while (!existsSync(a)) await new Promise((resolve) => setTimeout(resolve, 5));
+        say({ until: a });
         break;
       case 'spin': {
         const until = performance.now() + Number(a);

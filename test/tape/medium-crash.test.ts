@@ -125,7 +125,7 @@ describe('the medium after a crash', () => {
           model = await reopen(disk, states, power ? Number.POSITIVE_INFINITY : intact);
         }
       }),
-      { numRuns: 250 },
+      { numRuns: 150 },
     );
   });
 

@@ -1,4 +1,5 @@
 /** `reelmap backup VOLUME...`: a full backup, and what it would do with -n. */
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackupResult, backupVolume } from '../../backup/backup.ts';
 import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
@@ -31,7 +32,7 @@ interface Options {
   readonly chunkSize?: string;
   readonly commitEvery?: string;
   readonly cartridge?: string[];
-  readonly chunkHash: boolean;
+  readonly chunkHash?: boolean;
   readonly waitTape?: boolean;
   readonly wait?: boolean;
 }
@@ -46,7 +47,8 @@ export const define: CommandModule['define'] = (command, act) => {
     .option('--chunk-size <size>', 'most bytes of one tape file', '4G')
     .option('--commit-every <size>', 'a synchronous mark after this much', '64G')
     .option('--cartridge <barcode...>', 'write to these cartridges only')
-    .option('--no-chunk-hash', 'no SHA-256 of each chunk beside the copy')
+    .option('--chunk-hash', 'SHA-256 of each chunk beside the copy; default where a processor is to spare (3 or more)')
+    .option('--no-chunk-hash', 'none: records still have their CRC-32C')
     .option('--wait-tape', 'with no cartridge left: wait for one instead of stopping')
     .option('--wait', 'wait for a busy drive or index')
     .addHelpText(
@@ -96,7 +98,8 @@ async function backupOne(context: CommandContext, word: string, options: Options
     command: `backup ${found.path}`,
     wait: options.wait === true,
     disks: [{ store: volume, path: found.path, writable: false }],
-    digest: options.chunkHash,
+    digest: options.chunkHash ?? availableParallelism() > BUSY_PROCESSORS,
+    thread: true,
     note: (text) => context.output.note(text),
   });
   await place.requireSpace(totalBytes(source.allocated));
@@ -168,6 +171,9 @@ async function run(
   }
 }
 
+/** Walk and copy keep this many busy; a hash on one of them would cost a backup a third of its time. */
+const BUSY_PROCESSORS = 2;
+
 /** Seconds between two looks for a new cartridge. */
 const LOOK_EVERY_MS = 5000;
 
@@ -186,8 +192,10 @@ function tell(context: CommandContext, event: BackupEvent): void {
       progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
       return;
     case 'walked':
+      return;
     case 'committed':
     case 'phase':
+      if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
       return;
     case 'start':
       if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);

@@ -6,7 +6,7 @@ import { entryJson } from '../entry-text.ts';
 import { ExitStatus } from '../exit.ts';
 import { jsonBytes, quote } from '../quoting.ts';
 import type { ListedEntry, SetRecord, SetView } from '../services.ts';
-import { endOf, resolveSet, SHORT_ID } from '../set-spec.ts';
+import { resolveSet, SHORT_ID } from '../set-spec.ts';
 
 interface Options {
   readonly set?: string;
@@ -62,10 +62,9 @@ function chosen(sets: readonly SetRecord[], options: Options): readonly SetRecor
     if (out.length === 0) throw new UserError(`volume ${options.volume}`, 'has no sets', '`reelmap sets` lists them');
   }
   if (options.since === undefined) return out;
-  const end = endOf(options.since);
-  if (end === undefined || !/^\d{4}-\d\d-\d\d$/.test(options.since))
+  const start = /^\d{4}-\d\d-\d\d$/.test(options.since) ? Date.parse(`${options.since}T00:00:00`) : Number.NaN;
+  if (Number.isNaN(start))
     throw new UserError(`--since ${options.since}`, 'is no date', 'write 2026-03-14', { kind: 'usage' });
-  const start = end - 86_400_000;
   return out.filter((one) => Date.parse(one.startedAt) >= start);
 }
 

@@ -45,8 +45,9 @@ async function list({ services, home, output }: CommandContext): Promise<ExitSta
       formatBytes(record.storedBytes).padStart(11),
       record.cartridges.map((one) => safeText(one.barcode)).join(','),
     ];
-    const marks = record.filesystems.some((one) => !one.indexed) ? '  (not all indexed)' : '';
-    output.line(`${columns.join('  ')}${marks}`);
+    if (record.filesystems.some((one) => !one.indexed)) columns.push('(not all indexed)');
+    if (record.damaged) columns.push(safeText(`(index damaged: ${record.damaged})`));
+    output.line(columns.join('  '));
   }
   return ExitStatus.done;
 }
@@ -65,6 +66,7 @@ function setJson(record: SetRecord): Readonly<Record<string, unknown>> {
     base: record.base,
     files: total(record, 'entries'),
     problems: total(record, 'problems'),
+    damaged: record.damaged ?? null,
     storedBytes: record.storedBytes,
     cartridges: record.cartridges,
     filesystems: record.filesystems,

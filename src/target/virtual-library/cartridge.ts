@@ -7,7 +7,6 @@
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BlockStore } from '../../bytes/block-store.ts';
 import { FormatError } from '../../bytes/errors.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
@@ -50,7 +49,7 @@ export async function createCartridge(cartridges: string, spec: NewCartridge): P
   const folder = folderOf(cartridges, barcode);
   if (existsSync(folder)) throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already');
   mkdirSync(cartridges, { recursive: true });
-  const making = join(cartridges, `.${barcode}.new`);
+  const making = join(cartridges, `.${barcode}.${process.pid}.new`);
   rmSync(making, { recursive: true, force: true });
   mkdirSync(making);
   {
@@ -69,7 +68,12 @@ export async function createCartridge(cartridges: string, spec: NewCartridge): P
     writeProtected: false,
     createdAt: new Date().toISOString(),
   });
-  renameSync(making, folder);
+  try {
+    renameSync(making, folder);
+  } catch (cause) {
+    rmSync(making, { recursive: true, force: true });
+    throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already', { cause });
+  }
   syncFolder(cartridges);
 }
 
@@ -111,13 +115,22 @@ export interface OpenedCartridge {
   readonly cartridge: CartridgeInfo;
 }
 
+export interface OpenCartridgeOptions {
+  /** What this process does, for others who find the cartridge in use. */
+  readonly command: string;
+  /** SHA-256 of tape files beside the writing. */
+  readonly digest?: boolean;
+  /** As if the write-protect switch were on: saves the flushes of a start that may write. */
+  readonly readOnly?: boolean;
+}
+
 /** Opens a cartridge; no other process can while it is open. @throws FormatError naming who has it */
 export async function openCartridge(
   cartridges: string,
   barcode: string,
-  command: string,
-  digest: boolean,
+  options: OpenCartridgeOptions,
 ): Promise<OpenedCartridge> {
+  const { command, digest = false, readOnly = false } = options;
   const folder = folderOf(cartridges, barcode);
   const info = readCase(cartridges, barcode);
   const lock = tryLock(join(folder, 'lock'), command);
@@ -127,38 +140,21 @@ export async function openCartridge(
       `cartridge ${barcode}`,
       `in use by process ${lock.pid} (${lock.command}) since ${lock.since}`,
     );
-  const writable = !info.writeProtected;
+  const writable = !info.writeProtected && !readOnly;
+  const name = `cartridge ${barcode}`;
+  const release = { [Symbol.asyncDispose]: async () => lock[Symbol.dispose]() };
+  const opened: AsyncDisposable[] = [release];
   try {
-    const data = await openFileStore(join(folder, 'data'), { writable, direct: 'bulk' });
-    const map = releasing(await openFileStore(join(folder, 'map'), { writable }), lock);
-    const medium = await openMedium({ data, map, name: `cartridge ${barcode}`, writable, digest });
+    const data = await openFileStore(join(folder, 'data'), { writable, name: `${name}, data` });
+    opened.push(data);
+    const map = await openFileStore(join(folder, 'map'), { writable, direct: 'never', name: `${name}, map` });
+    opened.push(map);
+    const medium = await openMedium({ data, map, name, writable, digest, release });
     return { medium, cartridge: { barcode, serialNumber: info.serialNumber, manufacturer: 'REELMAP' } };
   } catch (error) {
-    lock[Symbol.dispose]();
+    for (const one of opened.reverse()) await one[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** The store, whose closing also lets go of the lock. */
-function releasing(store: BlockStore, lock: Disposable): BlockStore {
-  return {
-    get byteLength() {
-      return store.byteLength;
-    },
-    writable: store.writable,
-    read: (offset, into) => store.read(offset, into),
-    write: (offset, from) => store.write(offset, from),
-    flush: () => store.flush(),
-    truncate: (byteLength) => store.truncate(byteLength),
-    unmap: (offset, length) => store.unmap(offset, length),
-    async [Symbol.asyncDispose]() {
-      try {
-        await store[Symbol.asyncDispose]();
-      } finally {
-        lock[Symbol.dispose]();
-      }
-    },
-  };
 }
 
 /** Bytes that are free where the cartridges are. */

@@ -8,19 +8,27 @@
  *
  * Invariants
  * - library.json is replaced whole; a cartridge is in one place, whatever is killed when.
- * - A cartridge in the drive of a dead process is still there: whoever reserves the drive finds it loaded.
+ * - A cartridge in the drive of a dead process is still there: whoever reserves that drive finds it loaded, whoever
+ *   reserves another finds it in a slot.
  */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { FormatError } from '../../bytes/errors.ts';
+import { check, FormatError } from '../../bytes/errors.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { replaceFile } from '../../storage/atomic-file.ts';
 import { type HeldLock, isHeld, type LockHolder, lockHolder, tryLock } from '../../storage/process-lock.ts';
 import type { ChangerElement, MoveOutcome } from '../changer.ts';
-import { BARCODE, createCartridge, freeBytes, listCartridges, openCartridge } from './cartridge.ts';
+import {
+  BARCODE,
+  createCartridge,
+  freeBytes,
+  listCartridges,
+  type OpenCartridgeOptions,
+  openCartridge,
+} from './cartridge.ts';
 import type { LibraryOfCartridges } from './devices.ts';
 
 /** Element addresses. */
@@ -28,6 +36,7 @@ const TRANSPORT = 1;
 const MAIL_SLOT_FIRST = 16;
 const DRIVE_FIRST = 256;
 const SLOT_FIRST = 1024;
+const ADDRESS_MAX = 65535;
 
 export interface NewLibrary {
   readonly drives: number;
@@ -64,9 +73,12 @@ const cartridgeFolder = (folder: string): string => join(folder, 'cartridges');
 
 export const libraryExists = (folder: string): boolean => existsSync(stateFile(folder));
 
-/** Makes a library with blank cartridges. @throws FormatError */
+/** Makes a library with blank cartridges. One that another process made meanwhile is left as it is. @throws FormatError */
 export async function createLibrary(folder: string, options: NewLibrary = LIBRARY_DEFAULTS): Promise<void> {
-  mkdirSync(join(folder, 'drives'), { recursive: true, mode: 0o700 });
+  checkShape(options, folder);
+  makeFolder(join(folder, 'drives'));
+  using _lock = await lockLibrary(folder);
+  if (libraryExists(folder)) return;
   const places: Record<string, string> = {};
   for (let i = 0; i < Math.min(options.cartridges, options.slots); i++) {
     const barcode = `${options.prefix}${String(i + 1).padStart(4, '0')}L9`;
@@ -84,6 +96,21 @@ export async function createLibrary(folder: string, options: NewLibrary = LIBRAR
   save(folder, { id: toHex(systemRandom(8)), drives, slots, mailSlots, places });
 }
 
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new FormatError('io', path, `cannot be made: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Element addresses of one type do not run into those of the next. */
+function checkShape(shape: Pick<LibraryState, 'drives' | 'slots' | 'mailSlots'>, where: string): void {
+  check(shape.drives >= 1 && shape.drives <= SLOT_FIRST - DRIVE_FIRST, where, `${shape.drives} drives`);
+  check(shape.mailSlots <= DRIVE_FIRST - MAIL_SLOT_FIRST, where, `${shape.mailSlots} mail slots`);
+  check(shape.slots <= ADDRESS_MAX + 1 - SLOT_FIRST, where, `${shape.slots} slots`);
+}
+
 const save = (folder: string, state: LibraryState): void =>
   replaceFile(stateFile(folder), `${JSON.stringify(state, undefined, 1)}\n`);
 
@@ -93,7 +120,7 @@ function load(folder: string): LibraryState {
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new FormatError('io', path, 'cannot be read', { cause });
+    throw new FormatError('io', path, `cannot be read: ${(cause as Error).message}`, { cause });
   }
   const fields = Fields.parse(text, path);
   const places: Record<string, string> = {};
@@ -102,15 +129,18 @@ function load(folder: string): LibraryState {
     if (!/^\d{1,5}$/.test(address) || typeof barcode !== 'string' || !BARCODE.test(barcode)) {
       throw new FormatError('corrupt', path, `"places" has ${address}: ${String(barcode)}`);
     }
+    check(!Object.values(places).includes(barcode), path, `cartridge ${barcode} is in two places`);
     places[address] = barcode;
   }
-  return {
+  const state = {
     id: fields.string('id'),
     drives: fields.integer('drives'),
     slots: fields.integer('slots'),
     mailSlots: fields.integer('mailSlots'),
     places,
   };
+  checkShape(state, path);
+  return state;
 }
 
 export interface VirtualLibrary {
@@ -126,6 +156,8 @@ export interface VirtualLibrary {
   /** A free drive for this process, or who has them all. */
   reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] };
   driveHolder(address: number): LockHolder | undefined;
+  /** The library as the holder of a reserved drive sees it: for another thread of the process that reserved it. */
+  viewOf(driveAddress: number, command: string): LibraryOfCartridges;
   /** A new blank cartridge in a free slot. */
   addCartridge(
     barcode: string,
@@ -145,23 +177,26 @@ export interface ReservedDrive extends Disposable {
   readonly view: LibraryOfCartridges;
 }
 
+/** How cartridges are opened in its drives. */
+export type OpenLibraryOptions = Omit<OpenCartridgeOptions, 'command'>;
+
 /** @throws FormatError when there is no library or its state is damaged */
-export function openLibrary(folder: string, options: { readonly digest?: boolean } = {}): VirtualLibrary {
-  return new Library(folder, options.digest ?? false);
+export function openLibrary(folder: string, options: OpenLibraryOptions = {}): VirtualLibrary {
+  return new Library(folder, options);
 }
 
 class Library implements VirtualLibrary {
   readonly folder: string;
   readonly id: string;
-  readonly #digest: boolean;
+  readonly #options: OpenLibraryOptions;
   readonly #shape: Pick<LibraryState, 'drives' | 'slots' | 'mailSlots'>;
 
-  constructor(folder: string, digest: boolean) {
+  constructor(folder: string, options: OpenLibraryOptions) {
     const state = load(folder);
     this.folder = folder;
     this.id = state.id;
     this.#shape = state;
-    this.#digest = digest;
+    this.#options = options;
   }
 
   get driveAddresses(): readonly number[] {
@@ -215,11 +250,51 @@ class Library implements VirtualLibrary {
     );
     for (const address of order) {
       const lock = tryLock(this.#driveLock(address), command);
-      if (isHeld(lock))
+      if (isHeld(lock)) {
+        this.#emptyIdleDrives(address, command);
         return { address, view: this.#view([address], command), [Symbol.dispose]: () => lock[Symbol.dispose]() };
+      }
       busy.push(lock);
     }
     return { busy };
+  }
+
+  /** Puts what other drives hold that nobody uses into slots, where this process can reach it. */
+  #emptyIdleDrives(mine: number, command: string): void {
+    const { places } = load(this.folder);
+    for (const address of this.driveAddresses) {
+      if (address === mine || places[address] === undefined) continue;
+      const lock = tryLock(this.#driveLock(address), command);
+      if (!isHeld(lock)) continue;
+      using _drive = lock;
+      using _library = this.#lockSoon();
+      const state = load(this.folder);
+      const slot = freeSlot(state);
+      if (slot !== undefined) this.#moveIn(state, address, slot);
+    }
+  }
+
+  #moveIn(state: LibraryState, source: number, destination: number): MoveOutcome {
+    const { [source]: barcode, ...rest } = state.places;
+    if (barcode === undefined) return 'source-empty';
+    if (state.places[destination] !== undefined && source !== destination) return 'destination-full';
+    save(this.folder, { ...state, places: { ...rest, [destination]: barcode } });
+    return 'moved';
+  }
+
+  /** Without giving way to other work of this process: a move holds the lock for a few milliseconds. */
+  #lockSoon(): HeldLock {
+    const path = join(this.folder, 'library.lock');
+    for (let tries = 0; ; tries++) {
+      const lock = tryLock(path, 'moving a cartridge');
+      if (isHeld(lock)) return lock;
+      if (tries >= LOCK_TRIES) throw new FormatError('io', path, `held by process ${lock.pid} since ${lock.since}`);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_WAIT_MS);
+    }
+  }
+
+  viewOf(driveAddress: number, command: string): LibraryOfCartridges {
+    return this.#view([driveAddress], command);
   }
 
   #view(drives: readonly number[], command: string): LibraryOfCartridges {
@@ -230,7 +305,7 @@ class Library implements VirtualLibrary {
       openCartridge: async (address) => {
         const barcode = load(this.folder).places[address];
         if (barcode === undefined) throw new FormatError('io', `element ${address}`, 'is empty');
-        return openCartridge(cartridgeFolder(this.folder), barcode, command, this.#digest);
+        return openCartridge(cartridgeFolder(this.folder), barcode, { ...this.#options, command });
       },
     };
   }
@@ -238,35 +313,20 @@ class Library implements VirtualLibrary {
   async #move(source: number, destination: number, drives: readonly number[]): Promise<MoveOutcome> {
     const known = this.elements(drives).map(({ address }) => address);
     if (!known.includes(source) || !known.includes(destination)) return 'no-such-element';
-    return this.#change(({ places }) => {
-      const barcode = places[source];
-      if (barcode === undefined) return 'source-empty';
-      if (places[destination] !== undefined) return 'destination-full';
-      const { [source]: _, ...rest } = places;
-      return { ...rest, [destination]: barcode };
-    });
+    using _lock = await lockLibrary(this.folder);
+    return this.#moveIn(load(this.folder), source, destination);
   }
 
   /** Changes the places under the lock. A word is a refusal. */
   async #change(
     update: (state: LibraryState) => Exclude<MoveOutcome, object> | Record<string, string>,
   ): Promise<MoveOutcome> {
-    using _lock = await this.#lock();
+    using _lock = await lockLibrary(this.folder);
     const state = load(this.folder);
     const places = update(state);
     if (typeof places === 'string') return places;
     save(this.folder, { ...state, places });
     return 'moved';
-  }
-
-  async #lock(): Promise<HeldLock> {
-    const path = join(this.folder, 'library.lock');
-    for (let tries = 0; ; tries++) {
-      const lock = tryLock(path, 'moving a cartridge');
-      if (isHeld(lock)) return lock;
-      if (tries >= LOCK_TRIES) throw new FormatError('io', path, `held by process ${lock.pid} since ${lock.since}`);
-      await sleep(LOCK_WAIT_MS);
-    }
   }
 
   async addCartridge(
@@ -285,12 +345,10 @@ class Library implements VirtualLibrary {
         `cartridge ${barcode}`,
         `there is none of that barcode in ${cartridgeFolder(this.folder)}`,
       );
-    const outcome = await this.#change(({ places, slots }) => {
-      if (Object.values(places).includes(barcode)) return 'moved';
-      const free = Array.from({ length: slots }, (_, i) => SLOT_FIRST + i).find(
-        (address) => places[address] === undefined,
-      );
-      return free === undefined ? 'destination-full' : { ...places, [free]: barcode };
+    const outcome = await this.#change((state) => {
+      if (Object.values(state.places).includes(barcode)) return 'moved';
+      const free = freeSlot(state);
+      return free === undefined ? 'destination-full' : { ...state.places, [free]: barcode };
     });
     if (outcome === 'destination-full')
       throw new FormatError('io', `cartridge ${barcode}`, 'no slot is free; export another cartridge first');
@@ -314,6 +372,19 @@ class Library implements VirtualLibrary {
   }
 }
 
+const freeSlot = ({ places, slots }: LibraryState): number | undefined =>
+  Array.from({ length: slots }, (_, i) => SLOT_FIRST + i).find((address) => places[address] === undefined);
+
 /** A move holds the lock for a few milliseconds. */
 const LOCK_WAIT_MS = 20;
 const LOCK_TRIES = 500;
+
+async function lockLibrary(folder: string): Promise<HeldLock> {
+  const path = join(folder, 'library.lock');
+  for (let tries = 0; ; tries++) {
+    const lock = tryLock(path, 'moving a cartridge');
+    if (isHeld(lock)) return lock;
+    if (tries >= LOCK_TRIES) throw new FormatError('io', path, `held by process ${lock.pid} since ${lock.since}`);
+    await sleep(LOCK_WAIT_MS);
+  }
+}
