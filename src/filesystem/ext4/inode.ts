@@ -89,7 +89,7 @@ export interface Pending {
 export function isListed(g: Geometry, inode: number, flags: number): boolean {
   if (inode < g.firstInode) return inode === 2;
   if ((flags & Ext4InodeFlag.eaInode) !== 0 && (g.incompat & Incompat.eaInode) !== 0) return false;
-  return !g.hiddenInodes.has(inode);
+  return inode > g.hiddenInodeMax || !g.hiddenInodes.has(inode);
 }
 
 export const linksOf = (words: Int32Array, base: number): number => words[base + W_GID_LINKS] >>> 16;
