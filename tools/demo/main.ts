@@ -3,7 +3,19 @@
  * hand. Needs no root and no network, and keeps to one folder, ./reelmap-demo, that `rm -rf` removes.
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, cpSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -24,7 +36,11 @@ const heading = (text: string): void => console.log(`\n\x1b[1m== ${text}\x1b[0m`
 const shown = (word: string): string => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** Runs a command, shows it with its time and the first lines of what it printed. */
-function run(command: string, args: readonly string[], options: { lines?: number; expect?: readonly number[]; cwd?: string } = {}): Ran {
+function run(
+  command: string,
+  args: readonly string[],
+  options: { lines?: number; expect?: readonly number[]; cwd?: string } = {},
+): Ran {
   const { lines = 8, expect = [0] } = options;
   const started = performance.now();
   const result = spawnSync(command, args, {
@@ -48,7 +64,8 @@ function run(command: string, args: readonly string[], options: { lines?: number
 }
 
 const rm = (...args: string[]): Ran => run(process.execPath, [reelmap, ...args]);
-const rmExpecting = (expect: readonly number[], ...args: string[]): Ran => run(process.execPath, [reelmap, ...args], { expect });
+const rmExpecting = (expect: readonly number[], ...args: string[]): Ran =>
+  run(process.execPath, [reelmap, ...args], { expect });
 
 function compare(what: string, same: boolean): void {
   console.log(`  ${same ? 'the same' : '\x1b[31mDIFFERENT\x1b[0m'}: ${what}`);
@@ -62,10 +79,17 @@ const sameTree = (a: string, b: string): boolean => spawnSync('diff', ['-r', '--
 function makeVolume(): { volume: string; tree: string } {
   const tree = join(folder, 'files');
   mkdirSync(tree, { recursive: true });
-  const copy = ['/usr/share/doc', '/usr/share/perl5', '/usr/lib/python3', '/usr/include'].filter((path) => existsSync(path));
+  const copy = ['/usr/share/doc', '/usr/share/perl5', '/usr/lib/python3', '/usr/include'].filter((path) =>
+    existsSync(path),
+  );
   for (const path of copy) {
     try {
-      cpSync(path, join(tree, basename(path)), { recursive: true, dereference: false, verbatimSymlinks: true, errorOnExist: false });
+      cpSync(path, join(tree, basename(path)), {
+        recursive: true,
+        dereference: false,
+        verbatimSymlinks: true,
+        errorOnExist: false,
+      });
     } catch (error) {
       console.log(`  (${path}: ${(error as Error).message})`);
     }
@@ -77,14 +101,23 @@ function makeVolume(): { volume: string; tree: string } {
 }
 
 function need(tool: string, packageName: string): void {
-  if (spawnSync('sh', ['-c', `command -v ${tool}`], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } }).status === 0) return;
+  if (
+    spawnSync('sh', ['-c', `command -v ${tool}`], {
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+    }).status === 0
+  )
+    return;
   console.error(`demo: ${tool} is missing; install it with: apt-get install ${packageName}`);
   process.exit(1);
 }
 
 /** A file and a directory of the set that are worth restoring, by what the index says. */
 function pick(): { file: string; directory: string } {
-  const listed = spawnSync(process.execPath, [reelmap, 'find', '*', '--set', 'latest', '--json'], { env: { ...process.env, REELMAP_HOME: home }, encoding: 'utf8', maxBuffer: 1 << 30 });
+  const listed = spawnSync(process.execPath, [reelmap, 'find', '*', '--set', 'latest', '--json'], {
+    env: { ...process.env, REELMAP_HOME: home },
+    encoding: 'utf8',
+    maxBuffer: 1 << 30,
+  });
   const entries = listed.stdout
     .split('\n')
     .filter(Boolean)
@@ -98,11 +131,14 @@ function pick(): { file: string; directory: string } {
 /** Starts a backup and kills it as soon as the tape holds something of it. */
 async function killedBackup(volume: string): Promise<void> {
   const args = [reelmap, 'backup', volume, '--name', 'killed', '--chunk-size', '16M', '--commit-every', '16M'];
-  console.log(`\n$ ${['reelmap', ...args.slice(1)].map(shown).join(' ')} &   \x1b[2m# killed with -9 in the middle\x1b[0m`);
+  console.log(
+    `\n$ ${['reelmap', ...args.slice(1)].map(shown).join(' ')} &   \x1b[2m# killed with -9 in the middle\x1b[0m`,
+  );
   const child = spawn(process.execPath, args, { env: { ...process.env, REELMAP_HOME: home }, stdio: 'ignore' });
   const ended = new Promise<boolean>((done) => child.on('exit', (_, signal) => done(signal === 'SIGKILL')));
   const before = tapeBytes();
-  for (let i = 0; i < 2000 && child.exitCode === null && tapeBytes() - before < 40 << 20; i++) await new Promise((r) => setTimeout(r, 5));
+  for (let i = 0; i < 2000 && child.exitCode === null && tapeBytes() - before < 40 << 20; i++)
+    await new Promise((r) => setTimeout(r, 5));
   child.kill('SIGKILL');
   console.log((await ended) ? '  killed' : '  it was done before it could be killed');
 }
@@ -118,10 +154,15 @@ function tapeBytes(): number {
 
 /** Where on tape a file's first bytes lie, from `stat`. */
 function tapePlace(path: string): { barcode: string; recordBytes: number } | undefined {
-  const out = spawnSync(process.execPath, [reelmap, 'stat', 'latest', path, '--json'], { env: { ...process.env, REELMAP_HOME: home }, encoding: 'utf8' });
+  const out = spawnSync(process.execPath, [reelmap, 'stat', 'latest', path, '--json'], {
+    env: { ...process.env, REELMAP_HOME: home },
+    encoding: 'utf8',
+  });
   const value = JSON.parse(out.stdout) as { tape?: { barcode: string; dataFileOffset?: number }[] };
   const first = value.tape?.[0];
-  return first?.dataFileOffset === undefined ? undefined : { barcode: first.barcode, recordBytes: first.dataFileOffset };
+  return first?.dataFileOffset === undefined
+    ? undefined
+    : { barcode: first.barcode, recordBytes: first.dataFileOffset };
 }
 
 function flipByte(path: string, at: number): void {
@@ -174,7 +215,8 @@ async function main(): Promise<void> {
   rm('index', 'rebuild');
   rm('sets');
   rm('restore', 'demo@latest', file, '--to', join(folder, 'again'));
-  if (made !== undefined) compare(`${file} after the rebuild`, cmp(join(folder, 'again', basename(file)), join(made.tree, file)));
+  if (made !== undefined)
+    compare(`${file} after the rebuild`, cmp(join(folder, 'again', basename(file)), join(made.tree, file)));
 
   heading('The whole volume back: by Reelmap, and with stock tar');
   const back = join(folder, 'back.img');
@@ -207,7 +249,10 @@ function stockTar(): void {
   const files = join(folder, 'tape-files');
   rm('tape', 'export-files', 'latest', files);
   const names = readdirSync(files).sort();
-  run('sh', ['-c', `cd ${shown(files)} && mkdir out && for f in *.chunk.tar; do tar -b 512 -xSf "$f" -C out; done && ls -ls out/*/*`]);
+  run('sh', [
+    '-c',
+    `cd ${shown(files)} && mkdir out && for f in *.chunk.tar; do tar -b 512 -xSf "$f" -C out; done && ls -ls out/*/*`,
+  ]);
   run('sh', ['-c', `cd ${shown(files)} && cat out/*/*/*.img > stock.img && e2fsck -fn stock.img`], { expect: [0, 4] });
   if (names.length === 0) failures++;
 }
