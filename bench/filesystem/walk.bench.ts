@@ -25,11 +25,11 @@ export interface WalkResult {
 export async function benchWalk(path: string): Promise<WalkResult> {
   const file = openSync(path, 'r');
   const counts = { reads: 0, readBytes: 0, inodes: 0, names: 0, extents: 0, problems: 0 };
-  const readAt: ReadAt = (offset, length) => {
-    const bytes = new Uint8Array(length);
+  const readAt: ReadAt = (offset, length, _signal, into) => {
+    const bytes = into ?? new Uint8Array(length);
     counts.reads++;
     counts.readBytes += readSync(file, bytes, 0, length, offset);
-    return Promise.resolve(new DataView(bytes.buffer));
+    return Promise.resolve(new DataView(bytes.buffer, bytes.byteOffset, length));
   };
   const begin = performance.now();
   const filesystem = await openExt4(readAt, fstatSync(file).size);

@@ -15,8 +15,9 @@ import { GAP_BYTES_DEFAULT, storedRuns } from '../plan/stored-runs.ts';
 import { sealDigest } from '../tape-index/check.ts';
 import { chunks as chunksOf } from '../tape-index/chunks.ts';
 import { dropRun, listRuns, putCartridge, putRun } from '../tape-index/records.ts';
-import { dropUnsealedSet, listSets, sealSet } from '../tape-index/sets.ts';
+import { listSets, sealSet } from '../tape-index/sets.ts';
 import type { TextSink } from '../tape-index/text-twin.ts';
+import { abandonRun } from './abandon.ts';
 import { CHUNK_BYTES_DEFAULT, COMMIT_BYTES_DEFAULT, COMMIT_MS_DEFAULT, VolumeCopy } from './copy-volume.ts';
 import type { BackupEnvironment } from './environment.ts';
 import { writeEndCopy, writeIndexFile } from './index-file.ts';
@@ -90,8 +91,7 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
       kind: 'note',
       text: `the volume has changed since the run of ${run.startedAt} stopped: beginning anew`,
     });
-    await env.store.batch([dropRun(run.set)], { sync: true });
-    await dropUnsealedSet(env.store, run.set);
+    await abandonRun(env.store, run.set);
   }
   const name = request.name ?? (await nameBefore(source.identity, env)) ?? source.defaultName;
   const volume: VolumeIdentity = {
@@ -125,9 +125,13 @@ class BackupJob {
   readonly #copy: VolumeCopy;
   readonly #begun: BegunRun;
   readonly #stored: Runs;
+  readonly #stop = new AbortController();
+  readonly #signal: AbortSignal;
   #indexed: Promise<IndexedVolume> | undefined;
 
   constructor(request: BackupRequest, env: BackupEnvironment, begun: BegunRun, stored: Runs) {
+    const { signal } = this.#stop;
+    this.#signal = request.signal === undefined ? signal : AbortSignal.any([signal, request.signal]);
     this.#request = request;
     this.#env = env;
     this.#begun = begun;
@@ -149,49 +153,51 @@ class BackupJob {
         commitBytes: request.commitBytes ?? COMMIT_BYTES_DEFAULT,
         commitMs: COMMIT_MS_DEFAULT,
         volumeBytes: request.source.volume.byteLength,
-        ...(request.signal && { signal: request.signal }),
+        signal: this.#signal,
       },
       reserve: () => alignUp(2 * MiB + (request.source.filesystem?.inodeEstimate ?? 0) * INDEX_BYTES_PER_INODE, MiB),
       atCartridgeEnd: (chunks) => this.#endCartridge(chunks),
     });
   }
 
-  /** Walk and copy run side by side; either's failure stops both. */
+  /** Walk and copy run side by side; either's failure stops both, and both have ended when this is left. */
   async copyAndIndex(): Promise<IndexedVolume> {
     const { run, resumed } = this.#begun;
     const total = totalBytes(this.#stored);
     this.#env.report({ kind: 'phase', phase: 'copy' });
     const kept = await this.#resumeTape();
     this.#env.report({ kind: 'start', set: run.set, resumed, totalBytes: total, chunksKept: kept });
-    const stop = new AbortController();
-    const signal =
-      this.#request.signal === undefined ? stop.signal : AbortSignal.any([stop.signal, this.#request.signal]);
-    this.#indexed = indexVolume({
-      store: this.#env.store,
-      clock: this.#env.clock,
-      walked: (inodes, inodeEstimate) => this.#env.report({ kind: 'walked', inodes, inodeEstimate }),
-      note: (text) => this.#env.report({ kind: 'note', text }),
-      source: this.#request.source,
+    const indexed = this.#index();
+    this.#indexed = indexed;
+    const copied = this.#copy.copyAll();
+    let first: { readonly error: unknown } | undefined;
+    const stop = (error: unknown): void => {
+      first ??= { error };
+      this.#stop.abort(error);
+    };
+    await Promise.allSettled([indexed.catch(stop), copied.catch(stop)]);
+    if (first !== undefined) throw first.error;
+    return indexed;
+  }
+
+  async #index(): Promise<IndexedVolume> {
+    const { env, request } = { env: this.#env, request: this.#request };
+    const indexed = await indexVolume({
+      store: env.store,
+      clock: env.clock,
+      walked: (inodes, inodeEstimate) => env.report({ kind: 'walked', inodes, inodeEstimate }),
+      note: (text) => env.report({ kind: 'note', text }),
+      source: request.source,
       stored: this.#stored,
-      set: fromHex(run.set),
+      set: fromHex(this.#begun.run.set),
       text: () => {
-        this.#request.spool.reset();
-        return this.#request.spool.add;
+        request.spool.reset();
+        return request.spool.add;
       },
-      signal,
+      signal: this.#signal,
     });
-    try {
-      void this.#indexed.then(
-        () => this.#env.report({ kind: 'phase', phase: 'walked' }),
-        () => undefined,
-      );
-      const [indexed] = await Promise.all([this.#indexed, this.#copy.copyAll()]);
-      return indexed;
-    } catch (error) {
-      stop.abort(error);
-      await this.#indexed.catch(() => undefined);
-      throw error;
-    }
+    env.report({ kind: 'phase', phase: 'walked' });
+    return indexed;
   }
 
   /** Loads the cartridge that a killed run was writing and keeps what is whole on it. Answers the chunks kept in all. */

@@ -6,6 +6,7 @@ import type { TapeDrive, TapeWrite } from '../initiator/tape-drive.ts';
 import type { ChunkStep } from '../plan/copy-lists.ts';
 import { describeSense } from '../scsi/common/sense.ts';
 import type { SourceDisk } from './environment.ts';
+import { isWriteFailure, writeFailure } from './write-failure.ts';
 
 export type ChunkOutcome =
   | { readonly kind: 'written' }
@@ -61,7 +62,7 @@ async function runStep(step: ChunkStep, listId: number, target: ChunkTarget): Pr
     case 'host-copy':
       return hostCopy(step, target);
     case 'filemark':
-      return writeOutcome(await target.drive.writeFilemarks(1, { immediate: true }));
+      return hostWrite(() => target.drive.writeFilemarks(1, { immediate: true }));
   }
 }
 
@@ -73,22 +74,34 @@ function copyOutcome(outcome: CopyOutcome): ChunkOutcome {
     case 'end-of-medium':
       return { kind: 'no-room' };
     case 'failed': {
-      if (outcome.destination !== undefined && outcome.source === undefined) {
-        return { kind: 'write-error', words: describeSense(outcome.destination) };
-      }
+      const { source, destination } = outcome;
+      if (destination !== undefined && source === undefined && isWriteFailure(destination))
+        return { kind: 'write-error', words: describeSense(destination) };
       const words =
-        outcome.source === undefined ? describeSense(outcome.sense) : `the disk says ${describeSense(outcome.source)}`;
+        source !== undefined
+          ? `the disk says ${describeSense(source)}`
+          : destination !== undefined
+            ? `the drive says ${describeSense(destination)}`
+            : describeSense(outcome.sense);
       throw new FormatError('io', 'EXTENDED COPY', `segment ${outcome.segment ?? '?'} failed: ${words}`);
     }
   }
 }
 
-const writeOutcome = (outcome: TapeWrite): ChunkOutcome =>
-  outcome === 'written' ? { kind: 'written' } : { kind: 'no-room' };
+/** A write of the host's: a failure of the cartridge is an outcome, any other is thrown. */
+async function hostWrite(write: () => Promise<TapeWrite>): Promise<ChunkOutcome> {
+  try {
+    return { kind: (await write()) === 'written' ? 'written' : 'no-room' };
+  } catch (error) {
+    const words = writeFailure(error);
+    if (words === undefined) throw error;
+    return { kind: 'write-error', words };
+  }
+}
 
 async function writeRecords(data: Uint8Array, target: ChunkTarget): Promise<ChunkOutcome> {
   for (let at = 0; at < data.length; at += target.recordSize) {
-    const outcome = writeOutcome(await target.drive.write(data.subarray(at, at + target.recordSize)));
+    const outcome = await hostWrite(() => target.drive.write(data.subarray(at, at + target.recordSize)));
     // Past early warning every write says so; the chunk is given up at the first.
     if (outcome.kind !== 'written') return outcome;
   }

@@ -113,12 +113,13 @@ export class VolumeCopy {
 
   /** Copies everything that is not on tape yet; all of it is committed when this resolves. */
   async copyAll(): Promise<void> {
-    if (!this.#session.isOpen) await this.#session.openNext();
-    while (nextOffset(this.chunks) < this.#options.volumeBytes) {
-      this.#options.signal?.throwIfAborted();
-      await this.#copyNext();
-    }
-    await this.commit();
+    do {
+      if (!this.#session.isOpen) await this.#session.openNext();
+      while (nextOffset(this.chunks) < this.#options.volumeBytes) {
+        this.#options.signal?.throwIfAborted();
+        await this.#copyNext();
+      }
+    } while (!(await this.#commitOrAbandon()));
   }
 
   async #copyNext(): Promise<void> {
@@ -127,19 +128,21 @@ export class VolumeCopy {
     if (limit === undefined) return this.#changeCartridge();
     const plan = this.#plan(from, limit);
     const before = this.#storedBytes;
+    const onEmpty = this.#session.isEmpty;
     const outcome = await this.#writePlan(plan);
     if (outcome.kind === 'written') {
-      this.#chunkMax = this.#options.chunkBytes;
-      if (this.#commitDue()) await this.commit();
+      if (this.#commitDue()) await this.#commitOrAbandon();
       return;
     }
     this.#storedBytes = before;
     if (outcome.kind === 'write-error') return this.#abandonCartridge(outcome.words);
     await this.#session.giveUp();
-    if (!this.#session.isEmpty) return this.#changeCartridge();
-    this.#halve(plan);
+    if (onEmpty) this.#halve(plan);
+    // On write-once the fragment stays, and takes the room that the halves would need.
+    if (!this.#session.isEmpty) await this.#changeCartridge();
   }
 
+  /** The next chunks are planned as half of one that did not fit an empty cartridge: others will be as small. */
   #halve(plan: ChunkPlan): void {
     const half = alignDown(plan.storedBytes / 2, this.#options.recordSize);
     if (half < this.#options.recordSize) {
@@ -270,29 +273,37 @@ export class VolumeCopy {
     return this.#storedBytes - this.#bytesAtCommit >= commitBytes || this.#env.clock() - this.#committedAt >= commitMs;
   }
 
-  /** A synchronous mark on tape, then the chunks and the run in the store, synchronously. */
-  async commit(): Promise<void> {
+  /** A synchronous mark on tape, then the chunks and the run in the store, synchronously. Answers whether it could be. */
+  async #commitOrAbandon(): Promise<boolean> {
     if (this.#uncommitted.length > 0) {
-      await this.#session.synchronise();
-      const records = await this.#withDigests();
-      this.#run = {
-        ...this.#run,
-        chunkCount: this.#committed.length + records.length,
-        cartridges: withCartridge(this.#run.cartridges, this.#session.cartridge),
-      };
-      const { store, clock } = this.#env;
-      const { set } = this.#run;
-      for (const [i, { number }] of records.entries())
-        await putChunkExtents(store, set, number, this.#uncommitted[i].extents);
-      const run = recordOf(this.#run, new Date(clock()).toISOString());
-      const rows = records.map((record) => putChunk(set, record));
-      await store.batch([...rows, putCartridge(this.#session.committedRecord()), putRun(run)], { sync: true });
-      this.#committed.push(...records);
-      this.#uncommitted = [];
+      const failure = await this.#session.synchronise();
+      if (failure !== undefined) {
+        await this.#abandonCartridge(failure);
+        return false;
+      }
+      await this.#putCommitted(await this.#withDigests());
     }
     this.#bytesAtCommit = this.#storedBytes;
     this.#committedAt = this.#env.clock();
     this.#env.report({ kind: 'committed', bytes: this.#storedBytes });
+    return true;
+  }
+
+  async #putCommitted(records: readonly ChunkRecord[]): Promise<void> {
+    this.#run = {
+      ...this.#run,
+      chunkCount: this.#committed.length + records.length,
+      cartridges: withCartridge(this.#run.cartridges, this.#session.cartridge),
+    };
+    const { store, clock } = this.#env;
+    const { set } = this.#run;
+    for (const [i, { number }] of records.entries())
+      await putChunkExtents(store, set, number, this.#uncommitted[i].extents);
+    const run = recordOf(this.#run, new Date(clock()).toISOString());
+    const rows = records.map((record) => putChunk(set, record));
+    await store.batch([...rows, putCartridge(this.#session.committedRecord()), putRun(run)], { sync: true });
+    this.#committed.push(...records);
+    this.#uncommitted = [];
   }
 
   async #withDigests(): Promise<ChunkRecord[]> {
@@ -306,7 +317,7 @@ export class VolumeCopy {
 
   /** Closes the full cartridge and opens the next. */
   async #changeCartridge(): Promise<void> {
-    await this.commit();
+    if (!(await this.#commitOrAbandon())) return;
     await this.#atCartridgeEnd(this.#committed);
     await this.#session.openNext();
   }
@@ -348,7 +359,7 @@ export class VolumeCopy {
       kept++;
     }
     await this.#session.standAtAppend();
-    if (kept > 0) await this.commit();
+    if (kept > 0) await this.#commitOrAbandon();
     return kept;
   }
 }

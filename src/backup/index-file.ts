@@ -4,7 +4,9 @@ import type { Manifest } from '../bytes/manifest.ts';
 import { extentRows, filesOnCartridge, sealedRows } from '../catalog/set-rows.ts';
 import type { CartridgeFile } from '../tape/archive/end-of-cartridge.ts';
 import { indexFileMembers } from '../tape/archive/index-file.ts';
+import type { CartridgeRecord } from '../tape-index/records.ts';
 import type { BackupEnvironment } from './environment.ts';
+import { withCartridge } from './run.ts';
 import type { TapeSession } from './tape-session.ts';
 
 export interface IndexFileParts {
@@ -20,42 +22,46 @@ export interface IndexFileParts {
  */
 export async function writeIndexFile(manifest: Manifest, parts: IndexFileParts): Promise<Manifest> {
   const { session, env } = parts;
-  for (let tries = 0; ; tries++) {
-    const { id, barcode, lastIndexObject } = session.cartridge;
-    const known = manifest.cartridges.some((one) => one.id === id);
-    const written: Manifest = {
-      ...manifest,
-      previousIndexObject: lastIndexObject,
-      cartridges: known ? manifest.cartridges : [...manifest.cartridges, { id, barcode }],
-    };
-    const object = session.object;
-    if (await session.writeArchive(membersOf(written, parts))) {
-      session.committedRecord({ lastIndexObject: object });
+  for (let noRoom = 0; ; ) {
+    if (!session.isOpen) await session.openNext();
+    const { barcode } = session.cartridge;
+    const written = manifestFor(manifest, session.cartridge);
+    const outcome = await session.writeArchive(membersOf(written, parts));
+    if (outcome.kind === 'written') {
+      session.indexWritten(outcome.object, manifest.set);
       return written;
     }
-    if (session.isEmpty || tries > 0)
+    if (outcome.kind === 'failed') continue;
+    if (session.isEmpty || noRoom > 0)
       throw new FormatError(
         'io',
         `cartridge ${barcode}`,
         'too small to hold the index of this set; use larger cartridges',
       );
+    noRoom++;
     env.report({ kind: 'note', text: `cartridge ${barcode} is full: the index goes to the next one` });
     await session.closeFull(await contents(manifest, parts));
-    await session.openNext();
   }
+}
+
+/** With the cartridge that the index file goes to, and the index file before it there. */
+function manifestFor(manifest: Manifest, { id, barcode, lastIndexObject }: CartridgeRecord): Manifest {
+  return {
+    ...manifest,
+    previousIndexObject: lastIndexObject,
+    cartridges: withCartridge(manifest.cartridges, { id, barcode }),
+  };
 }
 
 /** At the end of a full cartridge: a copy of the index as it is so far, if there is room for it, and the table of contents. */
 export async function writeEndCopy(manifest: Manifest, parts: IndexFileParts): Promise<void> {
   const { session, env } = parts;
-  const object = session.object;
-  const partial: Manifest = {
-    ...manifest,
-    previousIndexObject: session.cartridge.lastIndexObject,
-    complete: false,
-  };
-  if (await session.writeArchive(membersOf(partial, parts))) session.committedRecord({ lastIndexObject: object });
-  else env.report({ kind: 'note', text: `cartridge ${session.cartridge.barcode} has no room for a copy of the index` });
+  const { barcode } = session.cartridge;
+  const partial = { ...manifestFor(manifest, session.cartridge), complete: false };
+  const outcome = await session.writeArchive(membersOf(partial, parts));
+  if (outcome.kind === 'failed') return;
+  if (outcome.kind === 'written') session.indexWritten(outcome.object, manifest.set);
+  else env.report({ kind: 'note', text: `cartridge ${barcode} has no room for a copy of the index` });
   await session.closeFull(await contents(manifest, parts));
 }
 
@@ -72,7 +78,7 @@ const membersOf = (manifest: Manifest, parts: IndexFileParts): ReturnType<typeof
 
 /** Every whole tape file of the cartridge that the index knows of, this set's included. */
 async function contents(manifest: Manifest, parts: IndexFileParts): Promise<readonly CartridgeFile[]> {
-  const { id, lastIndexObject } = parts.session.cartridge;
+  const { id, indexFiles = [] } = parts.session.cartridge;
   const files = new Map<number, CartridgeFile>();
   files.set(0, { object: 0, kind: 'label', set: null, chunk: null });
   const own = manifest.chunks.flatMap((chunk) => chunk.copies.map((copy) => ({ chunk, copy })));
@@ -81,8 +87,6 @@ async function contents(manifest: Manifest, parts: IndexFileParts): Promise<read
       files.set(copy.firstObject, { object: copy.firstObject, kind: 'chunk', set: manifest.set, chunk: chunk.number });
   }
   for (const file of await filesOnCartridge(parts.env.store, id)) files.set(file.object, file);
-  if (lastIndexObject !== null && !files.has(lastIndexObject)) {
-    files.set(lastIndexObject, { object: lastIndexObject, kind: 'index', set: manifest.set, chunk: null });
-  }
+  for (const { object, set } of indexFiles) files.set(object, { object, kind: 'index', set, chunk: null });
   return [...files.values()].sort((a, b) => a.object - b.object);
 }

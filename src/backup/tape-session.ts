@@ -10,13 +10,14 @@ import { FormatError } from '../bytes/errors.ts';
 import { FORMAT_VERSION } from '../bytes/manifest.ts';
 import { toHex } from '../bytes/random.ts';
 import type { Bytes, TapeObject } from '../bytes/units.ts';
-import type { TapeWrite } from '../initiator/tape-drive.ts';
+import { newCartridgeRecord } from '../library/cartridge-record.ts';
 import { type CartridgeContent, labelCartridge, readCartridge } from '../library/label-cartridge.ts';
 import { type CartridgeFile, endOfCartridgeMembers } from '../tape/archive/end-of-cartridge.ts';
 import type { Label } from '../tape/archive/label.ts';
 import { archiveRecords, type Member } from '../tape/archive/members.ts';
-import { type CartridgeRecord, listCartridges, putCartridge } from '../tape-index/records.ts';
+import { type CartridgeRecord, type CartridgeState, listCartridges, putCartridge } from '../tape-index/records.ts';
 import type { BackupEnvironment } from './environment.ts';
+import { writeFailure } from './write-failure.ts';
 
 export interface SessionOptions {
   readonly recordSize: Bytes;
@@ -31,6 +32,15 @@ interface Refusal {
   readonly reason: string;
 }
 
+/** What became of a tape file written by the host. `failed`: the cartridge is closed, and none is open. */
+export type ArchiveOutcome =
+  | { readonly kind: 'written'; readonly object: TapeObject }
+  | { readonly kind: 'no-room' }
+  | { readonly kind: 'failed' };
+
+/** Refusals that are named one by one; more are counted. */
+const REFUSALS_NAMED_MAX = 8;
+
 export class TapeSession {
   readonly #env: BackupEnvironment;
   readonly #options: SessionOptions;
@@ -41,6 +51,8 @@ export class TapeSession {
   #labelEnd: TapeObject = 0;
   /** Id promised to a cartridge that is to be labelled next, in the end file of the one before. */
   #promised: { readonly id: string; readonly barcode: string } | null = null;
+  /** Cartridges that could not be labelled: not tried again by this run. */
+  readonly #unusable = new Map<string, string>();
 
   constructor(env: BackupEnvironment, options: SessionOptions) {
     this.#env = env;
@@ -68,29 +80,28 @@ export class TapeSession {
     for (;;) {
       const refused = await this.#tryAll();
       if (refused === undefined) return;
-      const reasons = refused.map(({ barcode, reason }) => `${barcode}: ${reason}`).join('; ');
-      const message = `no cartridge left to write to (${reasons || 'the library is empty'}); add a blank one and run the same command again`;
+      const message = `no cartridge left to write to (${refusalWords(refused)}); add a blank one and run the same command again`;
       if (!(await this.#env.waitForCartridge(message))) throw new FormatError('io', 'tape library', message);
     }
   }
 
-  /** Loads the cartridge that a run was writing, unless it was closed since. @throws FormatError when it is not to be had */
+  /**
+   * Loads the cartridge that a run was writing, unless it was closed since or cannot be had: then none is open, and the run
+   * goes on with another.
+   */
   async reopenIfAppendable(id: string): Promise<void> {
     const record = (await listCartridges(this.#env.store)).find((one) => one.id === id);
-    if (record === undefined)
-      throw new FormatError(
-        'io',
-        `cartridge ${id.slice(0, 12)}`,
-        'not known to the index; run `reelmap index rebuild`',
-      );
-    if (record.state !== 'append') return;
-    const refusal = await this.#open(record.barcode);
-    if (refusal !== undefined) throw new FormatError('io', `cartridge ${record.barcode}`, refusal);
+    if (record?.state !== 'append') return;
+    const { barcode } = record;
+    const within = await this.#env.station.barcodes();
+    const refusal = within.includes(barcode) ? await this.#open(barcode) : 'not in the library';
+    if (refusal === undefined) return;
+    this.#env.report({ kind: 'note', text: `cartridge ${barcode}: ${refusal}; the run goes on with another` });
   }
 
   async #tryAll(): Promise<readonly Refusal[] | undefined> {
-    const refused: Refusal[] = [];
-    for (const barcode of await this.#candidates()) {
+    const { usable, refused } = await this.#candidates();
+    for (const barcode of usable) {
       const reason = await this.#open(barcode);
       if (reason === undefined) return undefined;
       refused.push({ barcode, reason });
@@ -98,19 +109,24 @@ export class TapeSession {
     return refused;
   }
 
-  /** Barcodes worth a try: those already being filled first, then those the index does not know. */
-  async #candidates(): Promise<readonly string[]> {
+  /** Barcodes worth a try, those already being filled first, then those the index does not know; and why the others are not. */
+  async #candidates(): Promise<{ readonly usable: readonly string[]; readonly refused: Refusal[] }> {
     const known = new Map((await listCartridges(this.#env.store)).map((record) => [record.barcode, record]));
     const { barcodes } = this.#options;
     const within = await this.#env.station.barcodes();
-    const wanted = barcodes.length > 0 ? barcodes : within;
-    const usable = wanted.filter((barcode) => {
-      const record = known.get(barcode);
-      return record === undefined || record.state === 'append';
-    });
+    const usable: string[] = [];
+    const refused: Refusal[] = [];
+    for (const barcode of barcodes.length > 0 ? barcodes : within) {
+      const state = known.get(barcode)?.state ?? 'append';
+      const reason =
+        this.#unusable.get(barcode) ??
+        (within.includes(barcode) ? (state === 'append' ? undefined : STATE_WORDS[state]) : 'not in the library');
+      if (reason === undefined) usable.push(barcode);
+      else refused.push({ barcode, reason });
+    }
     const loaded = await this.#env.station.loaded();
     const rank = (barcode: string): number => (known.has(barcode) ? (barcode === loaded ? 0 : 1) : 2);
-    return [...usable].sort((a, b) => rank(a) - rank(b));
+    return { usable: usable.sort((a, b) => rank(a) - rank(b)), refused };
   }
 
   /** Loads, checks the label, finds the append position. Answers why not, or nothing. */
@@ -122,8 +138,16 @@ export class TapeSession {
     this.#worm = medium.worm;
     const content = await readCartridge(station.drive, barcode);
     if (content.kind === 'foreign') return `not ours: ${content.what}`;
-    if (content.kind === 'blank') return this.#label(barcode);
-    return this.#openLabelled(barcode, content);
+    if (content.kind === 'labelled') return this.#openLabelled(barcode, content);
+    try {
+      return await this.#label(barcode);
+    } catch (error) {
+      const failure = writeFailure(error) ?? (error instanceof FormatError ? error.what : undefined);
+      if (failure === undefined) throw error;
+      this.#unusable.set(barcode, failure);
+      this.#env.report({ kind: 'note', text: `cartridge ${barcode} cannot be labelled: ${failure}` });
+      return failure;
+    }
   }
 
   async #label(barcode: string): Promise<undefined> {
@@ -178,20 +202,7 @@ export class TapeSession {
   }
 
   #newRecord(label: Label, labelEnd: TapeObject): CartridgeRecord {
-    return {
-      id: label.cartridge,
-      barcode: label.barcode,
-      state: 'append',
-      reason: null,
-      worm: this.#worm,
-      capacity: null,
-      used: 0,
-      lastIndexObject: null,
-      endObject: labelEnd,
-      endFile: 1,
-      labelledAt: label.createdAt,
-      updatedAt: new Date(this.#env.clock()).toISOString(),
-    };
+    return newCartridgeRecord(label, labelEnd, this.#worm, new Date(this.#env.clock()).toISOString());
   }
 
   #save(record: CartridgeRecord): Promise<void> {
@@ -242,27 +253,53 @@ export class TapeSession {
 
   /**
    * Writes one archive as a tape file, its filemark synchronous. Early warning does not stop it; the physical end does, and
-   * then the file is given up. Answers whether it is there.
+   * then the file is given up. A write error closes the cartridge.
    */
-  async writeArchive(members: AsyncIterable<Member> | Iterable<Member>): Promise<boolean> {
-    const { drive } = this.#env.station;
+  async writeArchive(members: AsyncIterable<Member> | Iterable<Member>): Promise<ArchiveOutcome> {
     await this.standAtAppend();
-    for await (const record of archiveRecords(members, this.#options.recordSize)) {
-      if ((await drive.write(record)) === 'end-of-medium') return this.#noRoom();
+    const object = this.#object;
+    const words = await this.#writeTapeFile(members);
+    if (words === undefined) {
+      this.#object = (await this.#env.station.drive.position()).object;
+      return { kind: 'written', object };
     }
-    if ((await drive.writeFilemarks(1, { immediate: false })) === 'end-of-medium') return this.#noRoom();
-    this.#object = (await drive.position()).object;
-    return true;
+    if (words === 'end-of-medium') {
+      await this.giveUp();
+      return { kind: 'no-room' };
+    }
+    await this.closeFailed(words.failure);
+    return { kind: 'failed' };
   }
 
-  async #noRoom(): Promise<false> {
-    await this.giveUp();
-    return false;
+  async #writeTapeFile(
+    members: AsyncIterable<Member> | Iterable<Member>,
+  ): Promise<undefined | 'end-of-medium' | { readonly failure: string }> {
+    const { drive } = this.#env.station;
+    try {
+      for await (const record of archiveRecords(members, this.#options.recordSize)) {
+        if ((await drive.write(record)) === 'end-of-medium') return 'end-of-medium';
+      }
+      const end = await drive.writeFilemarks(1, { immediate: false });
+      return end === 'end-of-medium' ? end : undefined;
+    } catch (error) {
+      const failure = writeFailure(error);
+      if (failure === undefined) throw error;
+      return { failure };
+    }
   }
 
-  /** All buffered data is on the medium when this resolves. */
-  async synchronise(): Promise<TapeWrite> {
-    return this.#env.station.drive.writeFilemarks(0, { immediate: false });
+  /** All buffered data is on the medium when this resolves with nothing; else it says why it is not, and may not be. */
+  async synchronise(): Promise<string | undefined> {
+    try {
+      const outcome = await this.#env.station.drive.writeFilemarks(0, { immediate: false });
+      return outcome === 'end-of-medium'
+        ? 'the end of the medium came before all buffered data was written'
+        : undefined;
+    } catch (error) {
+      const failure = writeFailure(error);
+      if (failure === undefined) throw error;
+      return failure;
+    }
   }
 
   /** The record of the cartridge with what is committed on it now. */
@@ -276,29 +313,36 @@ export class TapeSession {
     return this.#record;
   }
 
+  /** The index file of `set` that was just written at `object`, for the cartridge's record. */
+  indexWritten(object: TapeObject, set: string): void {
+    const { indexFiles = [] } = this.cartridge;
+    this.committedRecord({ lastIndexObject: object, indexFiles: [...indexFiles, { object, set }] });
+  }
+
   /** Closes a full cartridge: its table of contents, and where the set goes on. */
   async closeFull(files: readonly CartridgeFile[]): Promise<void> {
-    const record = this.cartridge;
-    const object = this.#object;
-    const whole = await this.writeArchive(
+    const { id, barcode, lastIndexObject } = this.cartridge;
+    const outcome = await this.writeArchive(
       endOfCartridgeMembers({
         format: FORMAT_VERSION,
-        cartridge: record.id,
-        barcode: record.barcode,
+        cartridge: id,
+        barcode,
         closedAt: new Date(this.#env.clock()).toISOString(),
         next: await this.#promiseNext(),
-        previousIndexObject: record.lastIndexObject,
+        previousIndexObject: lastIndexObject,
         files,
       }),
     );
-    const last = whole ? object : record.lastIndexObject;
+    if (outcome.kind === 'failed') return;
+    const last = outcome.kind === 'written' ? outcome.object : lastIndexObject;
     await this.#save(this.committedRecord({ state: 'full', lastIndexObject: last }));
     this.#record = undefined;
   }
 
   /** The cartridge that will probably be next, so that the tape itself says where the set goes on. */
   async #promiseNext(): Promise<{ readonly id: string; readonly barcode: string } | null> {
-    const barcode = (await this.#candidates()).find((one) => one !== this.cartridge.barcode);
+    const { usable } = await this.#candidates();
+    const barcode = usable.find((one) => one !== this.cartridge.barcode);
     if (barcode === undefined) return null;
     const known = (await listCartridges(this.#env.store)).find((record) => record.barcode === barcode);
     this.#promised = { id: known?.id ?? toHex(this.#env.random(16)), barcode };
@@ -314,4 +358,19 @@ export class TapeSession {
     });
     this.#record = undefined;
   }
+}
+
+const STATE_WORDS: Readonly<Record<Exclude<CartridgeState, 'append'>, string>> = {
+  blank: 'blank',
+  full: 'full',
+  error: 'closed after a write error',
+  'read-only': 'only to be read',
+  missing: 'missing',
+};
+
+function refusalWords(refused: readonly Refusal[]): string {
+  if (refused.length === 0) return 'the library is empty';
+  const named = refused.slice(0, REFUSALS_NAMED_MAX).map(({ barcode, reason }) => `${barcode}: ${reason}`);
+  const more = refused.length - named.length;
+  return [...named, ...(more > 0 ? [`${more} more`] : [])].join('; ');
 }

@@ -25,6 +25,8 @@ export interface CartridgeRecord {
   readonly used: number;
   /** First object of its last index or end-of-cartridge file; null: none. */
   readonly lastIndexObject: number | null;
+  /** Every index file on it, ascending; missing: none was noted. */
+  readonly indexFiles?: readonly { readonly object: number; readonly set: string }[];
   /** End of data as the store last knew it, after a synchronous filemark: logical object and tape file. */
   readonly endObject: number;
   readonly endFile: number;

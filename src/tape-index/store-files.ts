@@ -17,6 +17,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readdirSync,
@@ -84,6 +85,9 @@ export function readMarker(folder: string): StoreMarker | undefined {
   const sets = Array.isArray(value.sets) ? value.sets.filter((id) => /^[0-9a-f]{32}$/.test(String(id))) : [];
   return { format: STORE_FORMAT, id: value.id, generation: Number(value.generation), sets };
 }
+
+/** Whether there is a store, or what is left of one. */
+export const storeExists = (folder: string): boolean => existsSync(markerPath(folder)) || hasDatabase(folder);
 
 /** On stable storage when it returns. */
 export function writeMarker(folder: string, marker: Omit<StoreMarker, 'format'>): void {

@@ -36,7 +36,9 @@ import { mustWalk } from '../support/walked.ts';
 vi.mock(import('node:fs'), async (original) => {
   const real = await original();
   const writeSync = ((descriptor: number, data: Uint8Array, at = 0, ...rest: number[]) =>
-    descriptor <= 2 ? data.length - Number(at) : real.writeSync(descriptor, data, at, ...rest)) as typeof real.writeSync;
+    descriptor <= 2
+      ? data.length - Number(at)
+      : real.writeSync(descriptor, data, at, ...rest)) as typeof real.writeSync;
   return { ...real, writeSync, default: { ...real, writeSync } } as never;
 });
 
