@@ -12,9 +12,10 @@ import { benchGrowth } from './scenarios/growth.ts';
 import { type BenchContext, grouped, type ScenarioResult } from './support/context.ts';
 import { appendHistory, type HistoryLine, lastLines, tableOf } from './support/history.ts';
 import { largeFilesImage, smallFilesImage } from './support/images.ts';
-import { commit, describeMachine, load } from './support/machine.ts';
+import { commit, describeMachine, load, settle } from './support/machine.ts';
 
 interface Sizes {
+  readonly small: boolean;
   readonly files: number;
   readonly growth: readonly number[];
   readonly large: readonly [count: number, bytes: number];
@@ -22,16 +23,16 @@ interface Sizes {
   readonly depth: number;
 }
 
-const REAL: Sizes = { files: 200_000, growth: [50_000, 200_000, 1_000_000], large: [6, 500e6], depth: 6 };
+const REAL: Sizes = { small: false, files: 200_000, growth: [50_000, 200_000, 1_000_000], large: [6, 500e6], depth: 6 };
 /** Seconds, so that the tests run it. */
-export const SMALL: Sizes = { files: 300, growth: [200, 400], large: [2, MiB], depth: 2 };
+const SMALL: Sizes = { small: true, files: 300, growth: [200, 400], large: [2, MiB], depth: 2 };
 
-export type ScenarioName = 'small-files' | 'large-files' | 'browse' | 'growth';
+type ScenarioName = 'small-files' | 'large-files' | 'browse' | 'growth';
 type Scenario = (context: BenchContext, sizes: Sizes) => ScenarioResult;
 
 /** In the order in which they run. */
-export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
-  'small-files': (context, { files }) =>
+const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
+  'small-files': (context, { files, small }) =>
     benchFullBackup(context, {
       scenario: 'small-files',
       about: `Full backup of ${grouped(files)} small files`,
@@ -39,17 +40,19 @@ export const SCENARIOS: Readonly<Record<ScenarioName, Scenario>> = {
       files,
       targets: { 'e2image -rap, sync': 0.85, 'partclone, sync': 0.45, 'GNU tar, sync': 0.067 },
       indexTarget: 24,
+      ...(small && { without: ['partclone without'] }),
     }),
-  'large-files': (context, { large: [count, bytes] }) =>
+  'large-files': (context, { small, large: [count, bytes] }) =>
     benchFullBackup(context, {
       scenario: 'large-files',
       about: `Full backup of ${count} files of ${grouped(bytes)} bytes`,
       image: largeFilesImage(context.work, count, bytes),
       files: count,
       targets: { 'e2image -rap, sync': 1 },
-      without: ['dar'],
+      without: small ? ['dar', 'partclone'] : ['dar'],
     }),
-  browse: (context, { files, depth }) => benchBrowse({ ...context, rounds: context.rounds * 3 }, files, depth),
+  browse: (context, { files, depth, small }) =>
+    benchBrowse({ ...context, rounds: context.rounds * (small ? 1 : 3) }, files, depth),
   growth: (context, { growth }) => benchGrowth(context, growth),
 };
 
@@ -65,7 +68,9 @@ interface Options {
 }
 
 const here = fileURLToPath(import.meta.url);
-const project = dirname(dirname(dirname(here)));
+/** `dist/`, or wherever this was built to. */
+const built = dirname(dirname(here));
+const project = process.cwd();
 const historyFile = join(project, 'bench', 'history.ndjson');
 
 const countOf = (text: string): number => {
@@ -88,21 +93,22 @@ function define(): Command {
     .option('--part <name>', 'for this program itself: run one part alone');
 }
 
-export function contextFor(options: Pick<Options, 'work' | 'rounds' | 'slowRounds'>): BenchContext {
+function contextFor(options: Options): BenchContext {
   mkdirSync(options.work, { recursive: true });
   return {
     work: options.work,
-    reelmap: [process.execPath, join(project, 'dist', 'main.js')],
+    reelmap: [process.execPath, join(built, 'main.js')],
     parts: [process.execPath, here],
-    rounds: options.rounds,
-    slowRounds: options.slowRounds,
+    rounds: options.small ? 1 : options.rounds,
+    slowRounds: options.small ? 1 : options.slowRounds,
+    // The tests' neighbours keep their caches.
+    settle: options.small ? () => {} : settle,
     say: (text) => process.stderr.write(`${text}\n`),
   };
 }
 
 function measure(names: readonly ScenarioName[], options: Options): void {
-  const given = options.small ? { ...options, rounds: 1, slowRounds: 1 } : options;
-  const context = contextFor(given);
+  const context = contextFor(options);
   const lines: HistoryLine[] = [];
   try {
     for (const name of names) {

@@ -2,13 +2,14 @@
 // A bundle is a start-up measure: `reelmap sets` spent three quarters of its time finding and reading some 60 small files of
 // packages (measured below, tools/build-plugins.mjs).
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { builtinsDirectly, lazyChildProcess, nativeBinding, requireBanner } from './build-plugins.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const out = join(root, 'dist');
+/** `node tools/build.mjs [FOLDER]`: inside the project, so that packages are found. */
+const out = resolve(root, process.argv[2] ?? 'dist');
 const entries = {
   main: 'src/main.ts',
   api: 'src/api.ts',

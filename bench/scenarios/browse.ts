@@ -14,7 +14,6 @@ import {
   scratchFolder,
 } from '../support/context.ts';
 import { smallFilesImage } from '../support/images.ts';
-import { settle } from '../support/machine.ts';
 import { shuffled, spread, timed } from '../support/measure.ts';
 
 /** One file back, at most, against `node -e 0`. */
@@ -99,7 +98,7 @@ function rounds(context: BenchContext, runs: Readonly<Record<keyof Times, () => 
     }
   }
   for (let round = 0; round < Math.min(5, context.rounds); round++) {
-    settle();
+    context.settle();
     times.cold.push(runs.walk());
   }
   return times;

@@ -11,7 +11,6 @@ import {
   scratchFolder,
 } from '../support/context.ts';
 import { mounted } from '../support/images.ts';
-import { settle } from '../support/machine.ts';
 import { shuffled, spread, timed, timedNode } from '../support/measure.ts';
 
 /** Targets of the whole job: ours against theirs, at most. */
@@ -55,7 +54,11 @@ export function benchFullBackup(context: BenchContext, options: FullBackupOption
   const runners: Runner[] = [
     { name: OURS, slow: false, run: () => backup(context, options.image, scratch, '--no-chunk-hash', told) },
     { name: OURS_HASHED, slow: false, run: () => backup(context, options.image, scratch, '--chunk-hash') },
-    ...others.map((one) => ({ name: one.name, slow: one.slow, run: () => peer(one, options.image, mount, scratch) })),
+    ...others.map((one) => ({
+      name: one.name,
+      slow: one.slow,
+      run: () => peer(context, one, options.image, mount, scratch),
+    })),
   ];
   try {
     const rounds = measureAll(context, runners);
@@ -111,7 +114,7 @@ function rowsOf(runners: readonly Runner[], rounds: readonly Map<string, number>
 function backup(context: BenchContext, image: string, scratch: string, hash: string, told?: Told): number {
   const home = join(scratch, 'home');
   const command = [...context.reelmap, 'backup', image, '--name', 'bench', '--home', home, hash];
-  settle();
+  context.settle();
   try {
     const { ms, peakBytes, cpuMs } = timedNode(command, scratch);
     told?.peakBytes.push(peakBytes);
@@ -123,11 +126,11 @@ function backup(context: BenchContext, image: string, scratch: string, hash: str
   }
 }
 
-function peer(one: Competitor, image: string, mount: string, scratch: string): number {
+function peer(context: BenchContext, one: Competitor, image: string, mount: string, scratch: string): number {
   const output = join(scratch, 'output');
   mkdirSync(output);
   const measure = (): number => {
-    settle();
+    context.settle();
     return timed(one.command(image, mount, output)).ms;
   };
   try {

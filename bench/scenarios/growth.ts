@@ -10,7 +10,6 @@ import {
   scratchFolder,
 } from '../support/context.ts';
 import { smallFilesImage } from '../support/images.ts';
-import { settle } from '../support/machine.ts';
 import { spread, timedNode } from '../support/measure.ts';
 
 const MEMORY_TARGET_MB = 400;
@@ -33,7 +32,7 @@ function grow(context: BenchContext, files: number): Row[] {
   const bytes: number[] = [];
   try {
     for (let round = 0; round < context.rounds; round++) {
-      settle();
+      context.settle();
       const command = [...context.reelmap, 'backup', image, '--name', 'bench', '--no-chunk-hash', '--home', home];
       const result = timedNode(command, scratch);
       ms.push(result.ms);

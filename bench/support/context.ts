@@ -13,6 +13,8 @@ export interface BenchContext {
   /** Measurements of each competitor; of those that take a minute each, at most `slowRounds`. */
   readonly rounds: number;
   readonly slowRounds: number;
+  /** Called before what is to be measured cold. */
+  readonly settle: () => void;
   readonly say: (text: string) => void;
 }
 
