@@ -1,4 +1,4 @@
-// Builds dist/: one bundle per program, shared code in chunks, packages bundled but for those with native parts or WebAssembly.
+// Builds dist/, or the folder in this project that is named: one bundle per program, shared code in chunks, packages bundled but for those with native parts or WebAssembly.
 // A bundle is a start-up measure: `reelmap sets` spent three quarters of its time finding and reading some 60 small files of
 // packages (measured below, tools/build-plugins.mjs).
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,6 @@ import { build } from 'esbuild';
 import { builtinsDirectly, lazyChildProcess, nativeBinding, requireBanner } from './build-plugins.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-/** `node tools/build.mjs [FOLDER]`: inside the project, so that packages are found. */
 const out = resolve(root, process.argv[2] ?? 'dist');
 const entries = {
   main: 'src/main.ts',

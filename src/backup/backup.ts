@@ -84,6 +84,10 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
   const { source, recordSize } = request;
   const runs = (await listRuns(env.store)).map(runOf);
   for (const run of runs.filter((one) => one.volume.identity === source.identity)) {
+    if (run.pid !== process.pid && env.isAtWork?.(run.pid) === true) {
+      const words = `process ${run.pid} has been backing it up since ${run.startedAt}; wait for it to end`;
+      throw new FormatError('io', source.volume.source, words);
+    }
     if (run.fingerprint === source.fingerprint && run.recordSize === recordSize) {
       return { run: { ...run, pid: process.pid }, chunks: await chunksOf(env.store, run.set), resumed: true };
     }

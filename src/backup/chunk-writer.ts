@@ -6,7 +6,7 @@ import type { TapeDrive, TapeWrite } from '../initiator/tape-drive.ts';
 import type { ChunkStep } from '../plan/copy-lists.ts';
 import { describeSense } from '../scsi/common/sense.ts';
 import type { SourceDisk } from './environment.ts';
-import { isWriteFailure, writeFailure } from './write-failure.ts';
+import { isOutOfSpace, isWriteFailure, OUT_OF_SPACE, writeFailure } from './write-failure.ts';
 
 export type ChunkOutcome =
   | { readonly kind: 'written' }
@@ -77,6 +77,8 @@ function copyOutcome(outcome: CopyOutcome): ChunkOutcome {
       const { source, destination } = outcome;
       if (destination !== undefined && source === undefined && isWriteFailure(destination))
         return { kind: 'write-error', words: describeSense(destination) };
+      if (destination !== undefined && isOutOfSpace(destination))
+        throw new FormatError('io', 'tape drive', OUT_OF_SPACE);
       const words =
         source !== undefined
           ? `the disk says ${describeSense(source)}`

@@ -26,6 +26,8 @@ export interface BackupEnvironment {
   /** `reelmap 0.1.0` */
   readonly program: string;
   readonly report: (event: BackupEvent) => void;
+  /** Whether a process works on a backup now; missing: none but this one does. */
+  readonly isAtWork?: (pid: number) => boolean;
   /** Called when no cartridge is left: resolves when one was put in, or answers false to stop resumably. */
   readonly waitForCartridge: (message: string) => Promise<boolean>;
 }

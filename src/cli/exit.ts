@@ -1,4 +1,6 @@
 /** Errors to exit statuses and to the one line that a user gets. The only place that knows both. */
+
+import { isOutOfSpace, OUT_OF_SPACE } from '../backup/write-failure.ts';
 import { AssertionError, FormatError, UserError } from '../bytes/errors.ts';
 import { ScsiError } from '../initiator/scsi-error.ts';
 import { safeText } from './quoting.ts';
@@ -25,6 +27,7 @@ const SYSTEM: Readonly<Record<string, string>> = {
   EACCES: 'permission denied; run as a user who may, or as root',
   EPERM: 'not permitted; run as root',
   ENOSPC: 'no space left on that file system; free some and run the same command again',
+  EFBIG: 'a file would grow past what is allowed; raise `ulimit -f` and run the same command again',
   EDQUOT: 'disk quota exceeded; free some and run the same command again',
   EROFS: 'the file system is read-only; choose another place',
   EISDIR: 'is a directory; name a file',
@@ -54,7 +57,8 @@ function lineOf(error: unknown): string {
     const hint = isSystemError(error.cause) ? SYSTEM[error.cause.code ?? ''] : undefined;
     return hint === undefined || error.message.includes(hint) ? error.message : `${error.message} (${hint})`;
   }
-  if (error instanceof ScsiError) return error.message;
+  if (error instanceof ScsiError)
+    return error.sense && isOutOfSpace(error.sense) ? `${error.device}: ${OUT_OF_SPACE}` : error.message;
   if (isSystemError(error)) return systemLine(error);
   if (error instanceof AssertionError) return `${error.message}; please report this with REELMAP_DEBUG=1`;
   if (error instanceof Error) return `${error.name}: ${error.message}; REELMAP_DEBUG=1 tells where`;

@@ -65,9 +65,9 @@ function viewOf(store: KvStore, record: SetRecord, { manifest }: StoredSet, inde
     walk: (directory) => index.walk(directory),
     async proof({ filesystem, inode }) {
       const proof = await getFileProof(store, set, filesystem, inode);
-      return (
-        proof && { level: proof.reason === null ? proof.level : `${proof.level} (${proof.reason})`, date: proof.at }
-      );
+      // The reason of a set that is proven but for some files is theirs.
+      const words = proof?.level === 'damaged' && proof.reason !== null ? `damaged (${proof.reason})` : proof?.level;
+      return proof && words ? { level: words, date: proof.at } : undefined;
     },
   };
 }

@@ -39,6 +39,8 @@ export interface Output {
   array(values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void>;
   /** A line for people, on standard error; nothing with --json. */
   note(text: string): void;
+  /** Something failed and the command goes on: a line on standard error, with --json too. */
+  error(text: string): void;
   flush(): void;
 }
 
@@ -84,6 +86,10 @@ export function createOutput(options: OutputOptions): Output {
         if (closed) return;
       }
       text(separator === '[\n' ? '[]\n' : '\n]\n');
+    },
+    error(words) {
+      flush();
+      write(2, Buffer.from(`reelmap: ${safeText(words)}\n`, 'utf8'));
     },
     note(words) {
       if (options.json) return;

@@ -2,7 +2,7 @@
  * What a command that moves tape works with: the index store, a drive of the embedded virtual library, and the embedded
  * data mover over both the drive and the volume. Everything goes through `Execute`; only its making is known here.
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
@@ -81,6 +81,15 @@ export function makeHome(home: string): void {
       'name another with --home or $REELMAP_HOME',
       { cause },
     );
+  }
+}
+
+/** What killed processes left in the temporary folder. */
+function removeStale(home: string): void {
+  const folder = temporaryFolder(home);
+  for (const name of readdirSync(folder)) {
+    const pid = /^(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(folder, name), { force: true });
   }
 }
 
@@ -187,6 +196,7 @@ export async function openWorkplace(home: string, options: WorkplaceOptions): Pr
   const closers = new Closers();
   const place = await openMoverPlace(home, options);
   closers.add(() => place[Symbol.asyncDispose]());
+  removeStale(home);
   return closedOnFailure(closers, async () => {
     const store = await openIndexStore(home, { command, create: createIndex, rebuild });
     closers.add(() => store[Symbol.asyncDispose]());

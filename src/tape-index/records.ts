@@ -1,5 +1,5 @@
 /** Rows beside the sets: cartridges, runs in progress, proofs. index-format/FORMAT.md, "Other rows". */
-import { getJson, parseJson, putJson } from './json-row.ts';
+import { deleteRange, getJson, parseJson, putJson } from './json-row.ts';
 import { fileProofKey, getU64, KeyKind, keysOf, setBytes, setProofKey, successorOfPrefix, textKey } from './keys.ts';
 import type { KvOperation, KvStore } from './kv-store.ts';
 import type { Manifest, VolumeIdentity } from './manifest.ts';
@@ -117,6 +117,21 @@ export async function* fileProofs(
       yield { filesystem: key[18] * 256 + key[19], inode, proof };
     }
   }
+}
+
+/**
+ * A set's proof and those of the files that it is not true of; all earlier ones go.
+ * @param files bounded by the caller
+ */
+export async function putProofs(
+  store: KvStore,
+  set: string,
+  proof: Proof,
+  files: readonly { readonly filesystem: number; readonly inode: number; readonly proof: Proof }[],
+): Promise<void> {
+  await deleteRange(store, keysOf(KeyKind.proof, setBytes(set)));
+  const rows = files.map((one) => putFileProof(set, one.filesystem, one.inode, one.proof));
+  await store.batch([...rows, putSetProof(set, proof)], { sync: true });
 }
 
 async function listText<T extends object>(store: KvStore, kind: number, what: string): Promise<T[]> {

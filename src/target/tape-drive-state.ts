@@ -4,7 +4,7 @@ import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { mediumError, type Sense } from '../scsi/common/sense.ts';
 import { checkCondition, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
-import { deferredWriteError, mediumNotPresent, positionError } from '../scsi/stream/sense.ts';
+import { deferredWriteError, mediumNotPresent, positionError, spaceAllocationFailed } from '../scsi/stream/sense.ts';
 import type { TapeMedium } from '../tape/medium.ts';
 import type { CommandContext, Handler } from './logical-unit.ts';
 
@@ -44,6 +44,17 @@ class BufferedWriteError extends FormatError {
     super(cause.kind, cause.where, cause.what, { cause });
     this.name = 'BufferedWriteError';
   }
+}
+
+const HOST_IS_FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** Sense data for a write that failed: the medium's fault, or that of a full disk below it. errno(3). */
+export function writeFailureSense(error: unknown): Sense {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (code !== undefined && HOST_IS_FULL.has(code)) return spaceAllocationFailed();
+  }
+  return deferredWriteError();
 }
 
 export class DriveState {
@@ -162,7 +173,7 @@ export class DriveState {
   #senseOf(words: string, error: FormatError): Sense {
     if (error instanceof BufferedWriteError) {
       this.note(words, error, TapeAlert.writeFailure);
-      return deferredWriteError();
+      return writeFailureSense(error);
     }
     this.note(words, error, TapeAlert.hardError);
     return error.kind === 'io' ? mediumError(0x11, 0x00) : positionError();

@@ -5,16 +5,10 @@ import { dataPhaseError, invalidFieldInCdb, type Sense } from '../scsi/common/se
 import { checkCondition, good, type ScsiResult } from '../scsi/execute.ts';
 import { ReadWrite6, WriteFilemarks6 } from '../scsi/stream/commands.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
-import {
-  deferredWriteError,
-  earlyWarning,
-  volumeOverflow,
-  wormOverwrite,
-  writeProtected,
-} from '../scsi/stream/sense.ts';
+import { earlyWarning, volumeOverflow, wormOverwrite, writeProtected } from '../scsi/stream/sense.ts';
 import type { TapeMedium, WriteOutcome } from '../tape/medium.ts';
 import type { Handler } from './logical-unit.ts';
-import { BLOCK_LENGTH_MAX, type DriveState } from './tape-drive-state.ts';
+import { BLOCK_LENGTH_MAX, type DriveState, writeFailureSense } from './tape-drive-state.ts';
 
 export function write6(state: DriveState): Handler {
   return state.onMedium('WRITE', async (medium, command) => {
@@ -49,7 +43,7 @@ async function writeBlocks(
     const at = done * blockLength;
     state.noteWrite(medium);
     const outcome = await attempt(state, 'WRITE', () => medium.append(data.subarray(at, at + blockLength)));
-    if (outcome === 'failed') return checkCondition(deferredWriteError());
+    if (typeof outcome !== 'string') return checkCondition(outcome);
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(fixed ? blocks - done : blockLength));
     state.noteWritten(blockLength);
     warned ||= outcome === 'early-warning';
@@ -63,7 +57,7 @@ export function writeFilemarks6(state: DriveState): Handler {
     if (WriteFilemarks6.wsmk.get(view, 0)) return checkCondition(invalidFieldInCdb(1, 1));
     const count = WriteFilemarks6.filemarkCount.get(view, 0);
     const immediate = WriteFilemarks6.immed.get(view, 0);
-    let outcome: WriteOutcome | 'failed' = 'written';
+    let outcome: WriteOutcome | Sense = 'written';
     if (count > 0) {
       const refused = refusal(medium);
       if (refused !== undefined) return checkCondition(refused);
@@ -72,7 +66,7 @@ export function writeFilemarks6(state: DriveState): Handler {
       outcome = await attempt(state, 'WRITE FILEMARKS', () => medium.writeFilemarks(count));
       state.leaveFile();
     }
-    if (outcome === 'failed') return checkCondition(deferredWriteError());
+    if (typeof outcome !== 'string') return checkCondition(outcome);
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(count));
     if (!immediate) await state.synchronize(medium);
     return outcome === 'early-warning' ? checkCondition(earlyWarning()) : good();
@@ -97,12 +91,12 @@ function refusal(medium: TapeMedium): Sense | undefined {
   return undefined;
 }
 
-/** What the medium says, or `failed` with the cause kept: of an earlier write, or of this one. */
+/** What the medium says, or why an earlier write or this one failed, with the cause kept. */
 async function attempt(
   state: DriveState,
   words: string,
   write: () => Promise<WriteOutcome>,
-): Promise<WriteOutcome | 'failed'> {
+): Promise<WriteOutcome | Sense> {
   try {
     return await write();
   } catch (error) {
@@ -110,6 +104,6 @@ async function attempt(
     state.leaveFile();
     state.unsynced = undefined; // the loss is told now; reading and moving go on
     state.note(words, error, TapeAlert.writeFailure);
-    return 'failed';
+    return writeFailureSense(error);
   }
 }

@@ -23,6 +23,7 @@ export interface VerifyRequest {
 export interface AffectedFile {
   /** Names from the root. */
   readonly path: readonly Uint8Array[];
+  readonly filesystem: number;
   readonly inode: number;
   readonly reason: string;
 }
@@ -110,6 +111,7 @@ async function affectedFiles(
       if (files.length < FILES_MAX)
         files.push({
           path: [...parents, entry.name],
+          filesystem: entry.filesystem,
           inode: entry.inode,
           reason: `cartridge ${range.cartridge}, object ${range.object}: ${range.reason}`,
         });

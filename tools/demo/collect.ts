@@ -3,6 +3,7 @@ import {
   accessSync,
   constants,
   copyFileSync,
+  existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
@@ -13,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Small files first; node_modules of this project is there in any case. */
@@ -24,10 +25,18 @@ const SOURCES = [
   '/usr/lib/python3',
   '/usr/share/zoneinfo',
   '/usr/share/locale',
-  resolve(dirname(fileURLToPath(import.meta.url)), '../../../node_modules'),
-];
+  packagesFolder(),
+].filter((folder) => folder !== undefined);
 const FILE_BYTES_MAX = 8_000_000;
 const FILES_MAX = 20_000;
+
+/** node_modules of this project, above the bundle. */
+function packagesFolder(): string | undefined {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, 'node_modules'))) return join(folder, 'node_modules');
+  }
+  return undefined;
+}
 
 /** Fills `tree`; answers the bytes that its files have. */
 export function collectFiles(tree: string, budget: number): number {

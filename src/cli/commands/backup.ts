@@ -1,7 +1,7 @@
 /** `reelmap backup VOLUME...`: a full backup, and what it would do with -n. */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BackupResult, backupVolume } from '../../backup/backup.ts';
+import { type BackupRequest, type BackupResult, backupVolume } from '../../backup/backup.ts';
 import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
 import { UserError } from '../../bytes/errors.ts';
 import { totalBytes } from '../../bytes/extents.ts';
@@ -15,7 +15,7 @@ import { openSpool } from '../../storage/spool.ts';
 import { readLabelDocuments } from '../../tape/archive/label-documents.ts';
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
-import { ExitStatus } from '../exit.ts';
+import { ExitStatus, failureOf } from '../exit.ts';
 import { formatBytes, formatSeconds } from '../progress.ts';
 import { quote } from '../quoting.ts';
 import { recordSizeOf } from '../record-size.ts';
@@ -69,17 +69,35 @@ async function backupAll(context: CommandContext, words: readonly string[], opti
       kind: 'usage',
     });
   }
+  const sizes = sizesOf(options);
   let worst: ExitStatus = ExitStatus.done;
-  for (const word of words) {
-    const status = await backupOne(context, word, options);
-    if (status !== ExitStatus.done) worst = status;
+  for (const [i, word] of words.entries()) {
+    try {
+      const status = await backupOne(context, word, options, sizes);
+      if (worst !== ExitStatus.failed && status !== ExitStatus.done) worst = status;
+    } catch (error) {
+      // One bad volume does not cost the others.
+      if (i === words.length - 1 || context.signal().aborted) throw error;
+      context.output.error(failureOf(error).line);
+      worst = ExitStatus.failed;
+    }
   }
   return worst;
 }
 
-async function backupOne(context: CommandContext, word: string, options: Options): Promise<ExitStatus> {
+type Sizes = Pick<BackupRequest, 'recordSize' | 'chunkBytes' | 'commitBytes'>;
+
+function sizesOf({ recordSize: word, chunkSize, commitEvery }: Options): Sizes {
+  const recordSize = recordSizeOf(word);
+  return {
+    recordSize,
+    ...(chunkSize !== undefined && { chunkBytes: parseSize(chunkSize, '--chunk-size', recordSize) }),
+    ...(commitEvery !== undefined && { commitBytes: parseSize(commitEvery, '--commit-every') }),
+  };
+}
+
+async function backupOne(context: CommandContext, word: string, options: Options, sizes: Sizes): Promise<ExitStatus> {
   const started = context.clock();
-  const recordSize = recordSizeOf(options.recordSize);
   const found = findVolume(word);
   const signal = context.signal();
   await using volume = await openFileStore(found.path, { writable: false, direct: 'bulk' });
@@ -108,7 +126,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
   });
   await place.requireSpace(totalBytes(source.allocated));
   context.output.note(`backing up ${quote(encodeArgument(found.path))} to ${place.station.name}`);
-  const result = await run(context, place, source, found, options, recordSize);
+  const result = await run(context, place, source, found, options, sizes);
   report(context, result, (context.clock() - started) / 1000);
   return result.partial ? ExitStatus.partial : ExitStatus.done;
 }
@@ -119,7 +137,7 @@ async function run(
   source: VolumeSource,
   found: FoundVolume,
   options: Options,
-  recordSize: number,
+  sizes: Sizes,
 ): Promise<BackupResult> {
   await using spool = await openSpool(place.temporaryPath('files'));
   const progress = context.progress();
@@ -135,17 +153,14 @@ async function run(
     program: PROGRAM,
     report: (event) => tell(context, event),
     waitForCartridge: (message) => waitForCartridge(context, message, options.waitTape === true),
+    isAtWork: (pid) => place.library.driveAddresses.some((one) => place.library.driveHolder(one)?.pid === pid),
   };
   try {
     return await backupVolume(
       {
         source,
         ...(options.name !== undefined && { name: options.name }),
-        recordSize,
-        ...(options.chunkSize !== undefined && {
-          chunkBytes: parseSize(options.chunkSize, '--chunk-size', recordSize),
-        }),
-        ...(options.commitEvery !== undefined && { commitBytes: parseSize(options.commitEvery, '--commit-every') }),
+        ...sizes,
         ...(options.cartridge && { barcodes: options.cartridge }),
         ...(options.requireIndex && { requireIndex: true }),
         snapshot: {

@@ -3,7 +3,8 @@ import { UserError } from '../../bytes/errors.ts';
 import { readAtOf } from '../../filesystem/volume.ts';
 import { openFileStore } from '../../storage/file-store.ts';
 import { checkSet } from '../../tape-index/check.ts';
-import { putSetProof } from '../../tape-index/records.ts';
+import type { KvStore } from '../../tape-index/kv-store.ts';
+import { putProofs } from '../../tape-index/records.ts';
 import { listSets, openSet, type StoredSet, wholeManifest } from '../../tape-index/sets.ts';
 import { type VerifyResult, verifySet } from '../../verify/verify.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
@@ -66,14 +67,23 @@ async function verify(context: CommandContext, word: string, options: Options): 
     signal: context.signal(),
   });
   progress.end();
-  const date = new Date(context.clock()).toISOString();
-  const lost = result.damaged.length > 0;
-  const reason = lost ? `${result.damaged.length} damaged ranges, ${result.fileCount} files affected` : null;
-  await place.store.batch([putSetProof(manifest.set, { level: lost ? 'damaged' : result.level, at: date, reason })], {
-    sync: true,
-  });
+  await recordProof(place.store, manifest.set, result, new Date(context.clock()).toISOString());
   report(context, manifest.set, result, index.problems);
   return result.damaged.length > 0 || !index.whole ? ExitStatus.partial : ExitStatus.done;
+}
+
+/** What was found of the set, and of each file that is not so well: unless these are too many to list. */
+async function recordProof(store: KvStore, set: string, result: VerifyResult, at: string): Promise<void> {
+  const { level, damaged, files, fileCount } = result;
+  const reason = damaged.length > 0 ? `${damaged.length} damaged ranges, ${fileCount} files affected` : null;
+  // Damage outside of files (metadata, and of sets that are not indexed) has no file to be told of.
+  const told = damaged.length === 0 || (fileCount > 0 && fileCount === files.length);
+  await putProofs(
+    store,
+    set,
+    { level: told ? level : 'damaged', at, reason },
+    told ? files.map((file) => ({ ...file, proof: { level: 'damaged' as const, at, reason: file.reason } })) : [],
+  );
 }
 
 function report({ output }: CommandContext, set: string, result: VerifyResult, indexProblems: readonly string[]): void {

@@ -70,6 +70,7 @@ const ASC_WORDS = new Map<number, string>([
   [0x2611, 'incomplete key-associated data set'],
   [0x2612, 'vendor specific key reference not found'],
   [0x2700, 'write protected'],
+  [0x2707, 'space allocation failed write protect'],
   [0x2800, 'not ready to ready change, medium may have changed'],
   [0x2801, 'import or export element accessed'],
   [0x2900, 'power on, reset, or bus device reset occurred'],

@@ -23,6 +23,11 @@ export const volumeOverflow = (left: number): Sense =>
 export const unrecoveredRead = (left: number): Sense => sense(SenseKey.mediumError, 0x11, 0x00, { information: left });
 /** A write that had ended GOOD out of the buffer has failed since. */
 export const deferredWriteError = (): Sense => sense(SenseKey.mediumError, 0x0c, 0x00, { deferred: true });
+/**
+ * What was buffered cannot be stored because whatever keeps the medium is full: SBC-4's code for a thin unit without
+ * resources, so that nobody takes the cartridge for a bad one.
+ */
+export const spaceAllocationFailed = (): Sense => sense(SenseKey.dataProtect, 0x27, 0x07, { deferred: true });
 /** The drive cannot tell where on the medium it is. */
 export const positionError = (): Sense => sense(SenseKey.mediumError, 0x15, 0x02);
 export const mediumNotPresent = (): Sense => sense(SenseKey.notReady, 0x3a, 0x00);
