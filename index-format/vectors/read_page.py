@@ -53,7 +53,11 @@ def read_frame(key, value):
     need(length <= 1 << 22, "raw length over 4 MiB")
     payload = value[at:]
     if value[1] == 1:
-        payload = subprocess.run(["zstd", "-dcq"], input=payload, stdout=subprocess.PIPE, check=True).stdout
+        tail, at = varint(payload, 0)
+        need(at + tail <= len(payload), "tail cut")
+        end = len(payload) - tail
+        frame = b"\x28\xb5\x2f\xfd" + payload[at:end]
+        payload = subprocess.run(["zstd", "-dcq"], input=frame, stdout=subprocess.PIPE, check=True).stdout + payload[end:]
     else:
         need(value[1] == 0, "codec %d" % value[1])
     need(len(payload) == length, "raw length wrong")
@@ -81,13 +85,13 @@ class Page:
     """Columns by the names of tape-index.proto."""
 
     NUMBERS = dict(
-        page_count=1, next_name=2, name_shared=3, name_length=4, name_bytes=5, name_row=6, inode_step=7, record_row=8,
+        page_count=1, next_name=2, name_lead=3, name_more=4, name_bytes=5, name_row=6, inode_step=7, extent_start=8,
         class_mode=9, class_uid=10, class_gid=11, class_of=12, generation=13, size=14, ctime_step=15, mtime_offset=16,
         mtime_step=17, atime_offset=18, atime_step=19, ctime_ns=20, mtime_ns_offset=21, mtime_ns=22, atime_ns_offset=23,
         atime_ns=24, link_row=25, link_count=26, device_row=27, device_major=28, device_minor=29, flag_row=30,
-        flag_bits=31, unit_shift=32, extent_count=33, extent_kind=34, extent_gap=35, extent_length=36, extent_start=37,
+        flag_bits=31, unit_shift=32, extent_count=33, extent_kind=34, extent_gap=35, extent_length=36, record_row=37,
         literals=38, xattr_row=39, xattr_index=40, xattr_name=41, xattr_value=42, problem_row=43, problem_index=44,
-        problem_text=45,
+        problem_text=45, name_place=46, ctime_base=47, ctime_step_ns=48, mtime_offset_ns=49, atime_offset_ns=50,
     )  # fmt: skip
 
     def __init__(self, message):
@@ -126,11 +130,40 @@ def sums(steps, start=0):
 
 def names_of(page):
     data, at, before, out = page.one("name_bytes", b""), 0, b"", []
-    for shared, length in zip(page.ints("name_shared"), page.ints("name_length")):
+    more = iter(page.ints("name_more"))
+    for lead in page.one("name_lead", b""):
+        shared = lead >> 4 if lead >> 4 < 15 else 15 + next(more)
+        length = lead & 15 if lead & 15 < 15 else 15 + next(more)
         before = before[:shared] + data[at : at + length]
         at += length
         out.append(before)
     need(at == len(data), "names cut")
+    return out
+
+
+def order_of(page, count):
+    """Row of each name."""
+    places = page.one("name_place", None)
+    if places is None:
+        steps, row, out = page.one("name_row", b"") or bytes(count), -1, []
+        for step in steps:
+            row = (row + 1 + step) & 0xFF
+            out.append(row)
+        return out
+    bits, rest, out = int.from_bytes(places, "little"), list(range(count)), []
+    while rest:
+        width = (len(rest) - 1).bit_length()
+        out.append(rest.pop(bits & ((1 << width) - 1)))
+        bits >>= width
+    return out
+
+
+def inodes_of(page):
+    out, inode = [], 0
+    for step in page.signed("inode_step"):
+        for _ in range(max(1, -step)):
+            inode += 1 if step < 0 else step
+            out.append(inode)
     return out
 
 
@@ -143,10 +176,19 @@ def times_of(page, n):
     def fraction(base, offset, plain):
         return plain or [(b + o) % 10**9 for b, o in zip(base, offset or [0] * n)]
 
-    ctime = sums(page.signed("ctime_step") or [0] * n)
-    ctime_ns = page.fixed("ctime_ns") or [0] * n
+    steps = page.signed("ctime_step_ns")
+    if steps:
+        base = zigzag(page.one("ctime_base", 0)) * 10**9
+        ctime, ctime_ns = zip(*(divmod(base + ns, 10**9) for ns in sums(steps)))
+    else:
+        ctime = sums(page.signed("ctime_step") or [0] * n)
+        ctime_ns = page.fixed("ctime_ns") or [0] * n
     out = {"ctime": list(zip(ctime, ctime_ns))}
     for name in ("mtime", "atime"):
+        offsets = page.signed(name + "_offset_ns")
+        if offsets:
+            out[name] = [divmod(s * 10**9 + ns + o, 10**9) for (s, ns), o in zip(out["ctime"], offsets)]
+            continue
         s = seconds(ctime, page.signed(name + "_offset"), page.signed(name + "_step"))
         ns = fraction(ctime_ns, page.fixed(name + "_ns_offset"), page.fixed(name + "_ns"))
         out[name] = list(zip(s, ns))
@@ -199,12 +241,14 @@ def sparse(page, row_name, n, *columns):
 
 
 def rows_of(page):
-    inodes = sums(page.ints("inode_step"))
+    inodes = inodes_of(page)
     records = set(sums(page.ints("record_row")))
     own = [i for i in range(len(inodes)) if i not in records]
     n = len(own)
     class_of = page.one("class_of", b"") or bytes(n)
     modes = [page.ints("class_mode")[k] for k in class_of]
+    uids = page.ints("class_uid") or [0] * len(page.ints("class_mode"))
+    gids = page.ints("class_gid") or uids
     sizes = page.ints("size") or [0] * n
     links = sparse(page, "link_row", n, page.ints("link_count"))
     devices = sparse(page, "device_row", n, page.ints("device_major"), page.ints("device_minor"))
@@ -220,8 +264,8 @@ def rows_of(page):
         rows[row] = {
             "inode": inodes[row],
             "mode": modes[i],
-            "uid": page.ints("class_uid")[class_of[i]],
-            "gid": page.ints("class_gid")[class_of[i]],
+            "uid": uids[class_of[i]],
+            "gid": gids[class_of[i]],
             "generation": (page.fixed("generation") or [0] * n)[i],
             "linkCount": links[i][0][0] if links[i] else usual_links,
             "size": sizes[i],
@@ -238,11 +282,7 @@ def rows_of(page):
 def read_page(key, value):
     page = Page(read_frame(key, value))
     names, rows = names_of(page), rows_of(page)
-    order, row = page.one("name_row", b"") or bytes(len(names)), -1
-    listing = []
-    for name, step in zip(names, order):
-        row = (row + 1 + step) & 0xFF
-        listing.append({"name": name.hex(), **rows[row]})
+    listing = [{"name": name.hex(), **rows[row]} for name, row in zip(names, order_of(page, len(names)))]
     next_name = page.one("next_name", None)
     return {
         "pageCount": page.one("page_count", 0),

@@ -55,30 +55,32 @@ async function startCompressor(): Promise<Compress> {
   };
 }
 
-const MAGIC = 0xfd2f_b528;
+/** RFC 8878 section 3.1.1: every frame begins with these, so rows go without. */
+const MAGIC = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
+export const MAGIC_BYTES = MAGIC.length;
 
 /**
- * The bytes of one Zstandard frame that must hold exactly `rawLength` bytes; the frame's own content size is checked
- * first, so that a lying frame cannot make the decompressor reserve more.
+ * Decompresses one Zstandard frame without its magic number, which must hold exactly as many bytes as `out`; the frame's
+ * own content size is checked first, so that a lying frame cannot make the decompressor reserve more.
  * @throws FormatError `corrupt`
  */
-export function decompressZstd(packed: Uint8Array, rawLength: number, where: string): Uint8Array {
-  if (contentSize(packed) !== rawLength) throw new FormatError('corrupt', where, 'zstd frame of another length');
-  const out = new Uint8Array(rawLength);
+export function decompressZstd(packed: Uint8Array, out: Uint8Array, where: string): void {
+  const frame = new Uint8Array(MAGIC_BYTES + packed.length);
+  frame.set(MAGIC);
+  frame.set(packed, MAGIC_BYTES);
+  if (contentSize(frame) !== out.length) throw new FormatError('corrupt', where, 'zstd frame of another length');
   try {
-    const result = decompress(packed, out);
-    if (result.length !== rawLength) throw new RangeError(`${result.length} bytes came out`);
-    return result;
+    const result = decompress(frame, out);
+    if (result.length !== out.length) throw new RangeError(`${result.length} bytes came out`);
   } catch (cause) {
     throw new FormatError('corrupt', where, 'zstd frame cannot be decompressed', { cause });
   }
 }
 
 /** RFC 8878 section 3.1.1.1: frame header descriptor, window descriptor, dictionary id, frame content size. */
-function contentSize(packed: Uint8Array): number | undefined {
-  if (packed.length < 9) return undefined;
-  const view = new DataView(packed.buffer, packed.byteOffset, packed.byteLength);
-  if (view.getUint32(0, true) !== MAGIC) return undefined;
+function contentSize(frame: Uint8Array): number | undefined {
+  if (frame.length < 9) return undefined;
+  const view = new DataView(frame.buffer);
   const descriptor = view.getUint8(4);
   if ((descriptor & 0x0b) !== 0) return undefined; // reserved bit or a dictionary
   const singleSegment = (descriptor & 0x20) !== 0;
@@ -89,7 +91,7 @@ function contentSize(packed: Uint8Array): number | undefined {
     case 1:
       return view.getUint16(at, true) + 256;
     case 2:
-      return at + 4 <= packed.length ? view.getUint32(at, true) : undefined;
+      return at + 4 <= frame.length ? view.getUint32(at, true) : undefined;
     default:
       return undefined; // 64 bits: longer than any row
   }

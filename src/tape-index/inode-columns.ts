@@ -244,6 +244,10 @@ export class InodeColumns {
     else if (place < NONE) this.#extents.append(page, own, -2 - place, from, to);
   }
 
+  hasXattrs(row: number): boolean {
+    return this.#xattrList !== null && row < this.#xattrList.length && this.#xattrList[row] !== 0;
+  }
+
   xattrs(row: number): readonly Xattr[] {
     const list = this.#xattrList === null || row >= this.#xattrList.length ? 0 : this.#xattrList[row];
     return list === 0 ? [] : this.#xattrs.get(list - 1);

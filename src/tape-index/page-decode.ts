@@ -6,7 +6,7 @@ import { FormatError } from '../bytes/errors.ts';
 import { ExtentKind } from '../bytes/walk-batch.ts';
 import { decodeFrame, REMEDY } from './frame.ts';
 import { Page, type PageMessage } from './messages.ts';
-import { expectedLength } from './page-encode.ts';
+import { expectedLength, NIBBLE_MORE } from './page-encode.ts';
 import { PAGE_ENTRIES_MAX, PageRows, usualExtentCount, usualExtentKind, usualLinkCount } from './page-rows.ts';
 
 /** Bytes of a name, at most. */
@@ -45,14 +45,13 @@ class Decoder {
 
   rows(): PageRows {
     const page = this.#page;
-    const rowCount = page.inodeStep.length;
-    this.#need(rowCount <= PAGE_ENTRIES_MAX, 'too many rows');
+    const rowCount = this.#countRows();
     const rows = new PageRows(rowCount, 0);
     rows.rowCount = rowCount;
     rows.pageCount = page.pageCount;
     rows.nextName = page.nextName ?? null;
     this.#need(rows.nextName === null || rows.nextName.length <= NAME_MAX, 'next name too long');
-    if (page.nameLength.length > 0) this.#names(rows);
+    if (page.nameLead.length > 0) this.#names(rows);
     this.#inodes(rows);
     if (rows.ownCount === 0) return rows;
     this.#attributes(rows);
@@ -60,6 +59,15 @@ class Decoder {
     this.#extents(rows);
     this.#tables(rows);
     return rows;
+  }
+
+  #countRows(): number {
+    const { inodeStep } = this.#page;
+    let count = 0;
+    for (let i = 0; i < inodeStep.length && count <= PAGE_ENTRIES_MAX; i++)
+      count += inodeStep[i] < 0 ? -inodeStep[i] : 1;
+    this.#need(count <= PAGE_ENTRIES_MAX, 'too many rows');
+    return count;
   }
 
   #need(condition: boolean, what: string): asserts condition {
@@ -72,46 +80,86 @@ class Decoder {
   }
 
   #names(rows: PageRows): void {
-    const { nameShared, nameLength, nameBytes, nameRow } = this.#page;
-    const count = nameLength.length;
-    this.#need(count === rows.rowCount && nameShared.length === count, 'names and rows differ in number');
-    this.#need(nameRow.length === 0 || nameRow.length === count, 'order of names cut');
+    const { nameLead, nameMore, nameBytes } = this.#page;
+    const count = nameLead.length;
+    this.#need(count === rows.rowCount, 'names and rows differ in number');
     const { nameStart } = rows;
+    const names = new Uint8Array(count * NAME_MAX);
     let total = 0;
+    let from = 0;
+    let more = 0;
     for (let i = 0; i < count; i++) {
-      const length = nameShared[i] + nameLength[i];
-      this.#need(length > 0 && length <= NAME_MAX, 'name of a wrong length');
-      this.#need(nameShared[i] <= (i === 0 ? 0 : total - nameStart[i - 1]), 'name shares more than there is');
+      let shared = nameLead[i] >>> 4;
+      let own = nameLead[i] & 0xf;
+      if (shared === NIBBLE_MORE) shared += this.#more(nameMore, more++);
+      if (own === NIBBLE_MORE) own += this.#more(nameMore, more++);
+      this.#need(shared + own > 0 && shared + own <= NAME_MAX, 'name of a wrong length');
+      const before = i === 0 ? 0 : nameStart[i - 1];
+      this.#need(shared <= total - before, 'name shares more than there is');
+      this.#need(from + own <= nameBytes.length, 'names cut');
       nameStart[i] = total;
-      total += length;
+      for (let k = 0; k < shared; k++) names[total++] = names[before + k];
+      for (let k = 0; k < own; k++) names[total++] = nameBytes[from++];
     }
     nameStart[count] = total;
-    const names = new Uint8Array(total);
+    this.#need(from === nameBytes.length && more === nameMore.length, 'bytes after the last name');
+    rows.names = names.slice(0, total);
+    rows.nameCount = count;
+    this.#order(rows.nameRow, count);
+  }
+
+  #more(values: readonly number[], index: number): number {
+    this.#need(index < values.length, 'names cut');
+    return values[index];
+  }
+
+  #order(nameRow: Uint16Array, count: number): void {
+    const { nameRow: steps, namePlace } = this.#page;
+    if (namePlace.length > 0) {
+      this.#need(steps.length === 0, 'order of names twice');
+      this.#places(nameRow, count, namePlace);
+      return;
+    }
+    this.#need(steps.length === 0 || steps.length === count, 'order of names cut');
     const seen = new Uint8Array(count);
-    let from = 0;
     let row = -1;
     for (let i = 0; i < count; i++) {
-      const shared = nameShared[i];
-      names.copyWithin(nameStart[i], i === 0 ? 0 : nameStart[i - 1], (i === 0 ? 0 : nameStart[i - 1]) + shared);
-      this.#need(from + nameLength[i] <= nameBytes.length, 'names cut');
-      names.set(nameBytes.subarray(from, from + nameLength[i]), nameStart[i] + shared);
-      from += nameLength[i];
-      row = (row + 1 + (nameRow.length > 0 ? nameRow[i] : 0)) & 0xff;
+      row = (row + 1 + (steps.length > 0 ? steps[i] : 0)) & 0xff;
       this.#need(row < count && seen[row] === 0, 'order of names is no order');
       seen[row] = 1;
-      rows.nameRow[i] = row;
+      nameRow[i] = row;
     }
-    this.#need(from === nameBytes.length, 'bytes after the last name');
-    rows.names = names;
-    rows.nameCount = count;
+  }
+
+  /** Positions among the rows left, each in as few bits as the largest one needs. */
+  #places(nameRow: Uint16Array, count: number, places: Uint8Array): void {
+    const rest = new Uint8Array(count);
+    for (let i = 0; i < count; i++) rest[i] = i;
+    let at = 0;
+    for (let i = 0; i < count; i++) {
+      const left = count - i;
+      const width = 32 - Math.clz32(left - 1);
+      this.#need(at + width <= places.length * 8, 'order of names cut');
+      const low = places[at >>> 3] | ((places[(at >>> 3) + 1] ?? 0) << 8);
+      const place = (low >>> (at & 7)) & ((1 << width) - 1);
+      this.#need(place < left, 'order of names is no order');
+      at += width;
+      nameRow[i] = rest[place];
+      rest.copyWithin(place, place + 1, left);
+    }
+    this.#need(places.length === (at + 7) >>> 3, 'order of names too long');
   }
 
   #inodes(rows: PageRows): void {
     const { inodeStep, recordRow } = this.#page;
     let inode = 0;
-    for (let row = 0; row < rows.rowCount; row++) {
-      inode = this.#safe(inode + inodeStep[row], 'inode number');
-      rows.inode[row] = inode;
+    let next = 0;
+    for (let i = 0; i < inodeStep.length; i++) {
+      const step = inodeStep[i];
+      for (let run = step < 0 ? -step : 1; run > 0; run--) {
+        inode = this.#safe(inode + (step < 0 ? 1 : step), 'inode number');
+        rows.inode[next++] = inode;
+      }
     }
     let row = 0;
     for (let i = 0; i < recordRow.length; i++) {
@@ -133,7 +181,9 @@ class Decoder {
     const page = this.#page;
     const n = rows.ownCount;
     const classes = page.classMode.length;
-    this.#need(classes > 0 && page.classUid.length === classes && page.classGid.length === classes, 'classes cut');
+    this.#need(classes > 0, 'classes cut');
+    const owned = this.#column(page.classUid, classes, 'owners');
+    const grouped = this.#column(page.classGid, classes, 'groups');
     this.#need(page.classOf.length === 0 || page.classOf.length === n, 'column of classes cut');
     const generation = this.#column(page.generation, n, 'generations');
     const size = this.#column(page.size, n, 'sizes');
@@ -141,18 +191,57 @@ class Decoder {
       const k = page.classOf.length > 0 ? page.classOf[i] : 0;
       this.#need(k < classes, 'class that is not there');
       rows.mode[i] = page.classMode[k];
-      rows.uid[i] = page.classUid[k];
-      rows.gid[i] = page.classGid[k];
+      rows.uid[i] = owned ? page.classUid[k] : 0;
+      rows.gid[i] = grouped ? page.classGid[k] : rows.uid[i];
       rows.linkCount[i] = usualLinkCount(rows.mode[i]);
       if (generation) rows.generation[i] = page.generation[i];
       if (size) rows.size[i] = this.#safe(page.size[i], 'size');
     }
-    this.#seconds(rows.ctime, null, [], page.ctimeStep, n);
-    this.#seconds(rows.mtime, rows.ctime, page.mtimeOffset, page.mtimeStep, n);
-    this.#seconds(rows.atime, rows.ctime, page.atimeOffset, page.atimeStep, n);
-    this.#fractions(rows.ctimeNs, null, [], page.ctimeNs, n);
-    this.#fractions(rows.mtimeNs, rows.ctimeNs, page.mtimeNsOffset, page.mtimeNs, n);
-    this.#fractions(rows.atimeNs, rows.ctimeNs, page.atimeNsOffset, page.atimeNs, n);
+    this.#times(rows);
+  }
+
+  #times(rows: PageRows): void {
+    const page = this.#page;
+    const { ctime, ctimeNs, mtime, mtimeNs, atime, atimeNs, ownCount: n } = rows;
+    if (this.#column(page.ctimeStepNs, n, 'times')) {
+      this.#need(page.ctimeStep.length + page.ctimeNs.length === 0, 'times twice');
+      this.#stepsNs(ctime, ctimeNs, page.ctimeBase, page.ctimeStepNs);
+    } else {
+      this.#seconds(ctime, null, [], page.ctimeStep, n);
+      this.#fractions(ctimeNs, null, [], page.ctimeNs, n);
+    }
+    if (this.#column(page.mtimeOffsetNs, n, 'times')) this.#offsetsNs(mtime, mtimeNs, rows, page.mtimeOffsetNs);
+    else {
+      this.#seconds(mtime, ctime, page.mtimeOffset, page.mtimeStep, n);
+      this.#fractions(mtimeNs, ctimeNs, page.mtimeNsOffset, page.mtimeNs, n);
+    }
+    if (this.#column(page.atimeOffsetNs, n, 'times')) this.#offsetsNs(atime, atimeNs, rows, page.atimeOffsetNs);
+    else {
+      this.#seconds(atime, ctime, page.atimeOffset, page.atimeStep, n);
+      this.#fractions(atimeNs, ctimeNs, page.atimeNsOffset, page.atimeNs, n);
+    }
+  }
+
+  #stepsNs(seconds: Float64Array, ns: Uint32Array, base: number, steps: readonly number[]): void {
+    let before = this.#safe(base, 'time');
+    let beforeNs = 0;
+    for (let i = 0; i < steps.length; i++) {
+      const sum = this.#safe(this.#safe(steps[i], 'time') + beforeNs, 'time');
+      const whole = Math.floor(sum / BILLION);
+      before = this.#safe(before + whole, 'time');
+      beforeNs = sum - whole * BILLION;
+      seconds[i] = before;
+      ns[i] = beforeNs;
+    }
+  }
+
+  #offsetsNs(seconds: Float64Array, ns: Uint32Array, rows: PageRows, offsets: readonly number[]): void {
+    for (let i = 0; i < offsets.length; i++) {
+      const sum = this.#safe(this.#safe(offsets[i], 'time') + rows.ctimeNs[i], 'time');
+      const whole = Math.floor(sum / BILLION);
+      seconds[i] = this.#safe(rows.ctime[i] + whole, 'time');
+      ns[i] = sum - whole * BILLION;
+    }
   }
 
   /** A column of seconds: steps from row to row, else offsets from `base`, else equal to it (without a base: 0). */

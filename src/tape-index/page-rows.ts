@@ -105,8 +105,8 @@ export class PageRows {
     this.ownCount = 0;
     this.extentStart[0] = 0;
     this.literalBytes = 0;
-    this.xattrs = [];
-    this.problems = [];
+    if (this.xattrs.length > 0) this.xattrs = [];
+    if (this.problems.length > 0) this.problems = [];
   }
 
   /** Appends an extent to own row `own`, which must be the last one begun. */

@@ -231,7 +231,8 @@ class Writer implements IndexWriter {
       if (p + 1 < ends.length) page.nextName = this.#names.name(entries[ends[p]]);
       const firstName = p === 0 ? new Uint8Array(0) : this.#names.name(entries[from]);
       const key = pageKey(set, filesystem, tree.numbers[d], firstName);
-      await this.#sink.put(key, encodeFrame(key, encodePage(page), this.#compress));
+      const { raw, tail } = encodePage(page);
+      await this.#sink.put(key, encodeFrame(key, raw, this.#compress, tail));
       this.#pages++;
       from = ends[p];
       if (this.#twin?.full) await this.#twin.flush();
@@ -268,15 +269,8 @@ class Writer implements IndexWriter {
     page.rowCount = count;
     this.#entries += count;
     const order = rowOrder(names, entries, from, count);
-    let at = 0;
-    for (let i = 0; i < count; i++) {
-      const start = names.start(entries[from + i]);
-      const end = names.end(entries[from + i]);
-      page.nameStart[i] = at;
-      for (let k = start; k < end; k++) page.names[at++] = names.bytes[k];
-      page.nameRow[order[i]] = i;
-    }
-    page.nameStart[count] = at;
+    copyNames(page, names, entries, from, count);
+    for (let i = 0; i < count; i++) page.nameRow[order[i]] = i;
     for (let row = 0; row < count; row++) {
       const entry = entries[from + order[row]];
       page.inode[row] = names.child(entry);
@@ -313,8 +307,10 @@ class Writer implements IndexWriter {
 
   #appendRest(page: PageRows, own: number, inode: number): void {
     this.#inodes.appendExtents(page, own, inode);
-    for (const { name, value } of this.#inodes.xattrs(inode)) page.xattrs.push({ own, name, value });
-    for (const text of this.#inodes.problems(inode) ?? []) page.problems.push({ own, text });
+    if (this.#inodes.hasXattrs(inode))
+      for (const { name, value } of this.#inodes.xattrs(inode)) page.xattrs.push({ own, name, value });
+    const problems = this.#inodes.problems(inode);
+    if (problems !== undefined) for (const text of problems) page.problems.push({ own, text });
   }
 
   /** Records of the inodes that need one, ascending; their numbers. */
@@ -349,7 +345,8 @@ class Writer implements IndexWriter {
       for (const { name, value } of xattrs) page.xattrs.push({ own: 0, name, value });
       if (part === 0) for (const text of this.#inodes.problems(row) ?? []) page.problems.push({ own: 0, text });
       const key = recordKey(this.#options.set, this.#options.filesystem, inode, part);
-      await this.#sink.put(key, encodeFrame(key, encodePage(page), this.#compress));
+      const { raw, tail } = encodePage(page);
+      await this.#sink.put(key, encodeFrame(key, raw, this.#compress, tail));
       if (this.#breather.due) await this.#breather.breathe();
     }
   }
@@ -441,11 +438,27 @@ interface RecordPart {
   readonly xattrs: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
 }
 
-const orderKeys = new Float64Array(256);
+function copyNames(page: PageRows, names: NameColumns, entries: Uint32Array, from: number, count: number): void {
+  const { bytes } = names;
+  const { names: out, nameStart } = page;
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const end = names.end(entries[from + i]);
+    nameStart[i] = at;
+    for (let k = names.start(entries[from + i]); k < end; k++) out[at++] = bytes[k];
+  }
+  nameStart[count] = at;
+}
 
-/** Positions of a page's names in the order of their inode numbers; names of one inode in the order of the names. */
+const orderKeys = new Float64Array(256);
+const orderOut = new Uint8Array(256);
+
+/**
+ * Positions of a page's names in the order of their inode numbers; names of one inode in the order of the names. Good until
+ * the next call.
+ */
 function rowOrder(names: NameColumns, entries: Uint32Array, from: number, count: number): Uint8Array {
-  const order = new Uint8Array(count);
+  const order = orderOut;
   for (let i = 0; i < count; i++) {
     const inode = names.child(entries[from + i]);
     orderKeys[i] = inode;

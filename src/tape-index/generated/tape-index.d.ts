@@ -35,17 +35,20 @@ export namespace reelmap {
                 /** Page nextName. */
                 nextName?: (Uint8Array|null);
 
-                /** Page nameShared. */
-                nameShared: number[];
+                /** Page nameLead. */
+                nameLead: Uint8Array;
 
-                /** Page nameLength. */
-                nameLength: number[];
+                /** Page nameMore. */
+                nameMore: number[];
 
                 /** Page nameBytes. */
                 nameBytes: Uint8Array;
 
                 /** Page nameRow. */
                 nameRow: Uint8Array;
+
+                /** Page namePlace. */
+                namePlace: Uint8Array;
 
                 /** Page inodeStep. */
                 inodeStep: number[];
@@ -70,6 +73,18 @@ export namespace reelmap {
 
                 /** Page size. */
                 size: number[];
+
+                /** Page ctimeBase. */
+                ctimeBase: number;
+
+                /** Page ctimeStepNs. */
+                ctimeStepNs: number[];
+
+                /** Page mtimeOffsetNs. */
+                mtimeOffsetNs: number[];
+
+                /** Page atimeOffsetNs. */
+                atimeOffsetNs: number[];
 
                 /** Page ctimeStep. */
                 ctimeStep: number[];
@@ -194,17 +209,20 @@ export namespace reelmap {
                     /** Page nextName */
                     nextName?: (Uint8Array|null);
 
-                    /** Page nameShared */
-                    nameShared?: (number[]|null);
+                    /** Page nameLead */
+                    nameLead?: (Uint8Array|null);
 
-                    /** Page nameLength */
-                    nameLength?: (number[]|null);
+                    /** Page nameMore */
+                    nameMore?: (number[]|null);
 
                     /** Page nameBytes */
                     nameBytes?: (Uint8Array|null);
 
                     /** Page nameRow */
                     nameRow?: (Uint8Array|null);
+
+                    /** Page namePlace */
+                    namePlace?: (Uint8Array|null);
 
                     /** Page inodeStep */
                     inodeStep?: (number[]|null);
@@ -229,6 +247,18 @@ export namespace reelmap {
 
                     /** Page size */
                     size?: (number[]|null);
+
+                    /** Page ctimeBase */
+                    ctimeBase?: (number|null);
+
+                    /** Page ctimeStepNs */
+                    ctimeStepNs?: (number[]|null);
+
+                    /** Page mtimeOffsetNs */
+                    mtimeOffsetNs?: (number[]|null);
+
+                    /** Page atimeOffsetNs */
+                    atimeOffsetNs?: (number[]|null);
 
                     /** Page ctimeStep */
                     ctimeStep?: (number[]|null);

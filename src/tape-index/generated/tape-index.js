@@ -42,10 +42,11 @@ export const reelmap = $root.reelmap = (() => {
                  * @typedef {Object} reelmap.index.v1.Page.$Properties
                  * @property {number|null} [pageCount] Page pageCount
                  * @property {Uint8Array|null} [nextName] Page nextName
-                 * @property {Array.<number>|null} [nameShared] Page nameShared
-                 * @property {Array.<number>|null} [nameLength] Page nameLength
+                 * @property {Uint8Array|null} [nameLead] Page nameLead
+                 * @property {Array.<number>|null} [nameMore] Page nameMore
                  * @property {Uint8Array|null} [nameBytes] Page nameBytes
                  * @property {Uint8Array|null} [nameRow] Page nameRow
+                 * @property {Uint8Array|null} [namePlace] Page namePlace
                  * @property {Array.<number>|null} [inodeStep] Page inodeStep
                  * @property {Array.<number>|null} [recordRow] Page recordRow
                  * @property {Array.<number>|null} [classMode] Page classMode
@@ -54,6 +55,10 @@ export const reelmap = $root.reelmap = (() => {
                  * @property {Uint8Array|null} [classOf] Page classOf
                  * @property {Array.<number>|null} [generation] Page generation
                  * @property {Array.<number>|null} [size] Page size
+                 * @property {number|null} [ctimeBase] Page ctimeBase
+                 * @property {Array.<number>|null} [ctimeStepNs] Page ctimeStepNs
+                 * @property {Array.<number>|null} [mtimeOffsetNs] Page mtimeOffsetNs
+                 * @property {Array.<number>|null} [atimeOffsetNs] Page atimeOffsetNs
                  * @property {Array.<number>|null} [ctimeStep] Page ctimeStep
                  * @property {Array.<number>|null} [mtimeOffset] Page mtimeOffset
                  * @property {Array.<number>|null} [mtimeStep] Page mtimeStep
@@ -110,8 +115,7 @@ export const reelmap = $root.reelmap = (() => {
                  * @property {Array.<Uint8Array>} [$unknowns] Unknown fields preserved while decoding when enabled
                  */
                 const Page = function (properties) {
-                    this.nameShared = [];
-                    this.nameLength = [];
+                    this.nameMore = [];
                     this.inodeStep = [];
                     this.recordRow = [];
                     this.classMode = [];
@@ -119,6 +123,9 @@ export const reelmap = $root.reelmap = (() => {
                     this.classGid = [];
                     this.generation = [];
                     this.size = [];
+                    this.ctimeStepNs = [];
+                    this.mtimeOffsetNs = [];
+                    this.atimeOffsetNs = [];
                     this.ctimeStep = [];
                     this.mtimeOffset = [];
                     this.mtimeStep = [];
@@ -170,20 +177,20 @@ export const reelmap = $root.reelmap = (() => {
                 Page.prototype.nextName = null;
 
                 /**
-                 * Page nameShared.
-                 * @member {Array.<number>} nameShared
+                 * Page nameLead.
+                 * @member {Uint8Array} nameLead
                  * @memberof reelmap.index.v1.Page
                  * @instance
                  */
-                Page.prototype.nameShared = $util.emptyArray;
+                Page.prototype.nameLead = $util.newBuffer([]);
 
                 /**
-                 * Page nameLength.
-                 * @member {Array.<number>} nameLength
+                 * Page nameMore.
+                 * @member {Array.<number>} nameMore
                  * @memberof reelmap.index.v1.Page
                  * @instance
                  */
-                Page.prototype.nameLength = $util.emptyArray;
+                Page.prototype.nameMore = $util.emptyArray;
 
                 /**
                  * Page nameBytes.
@@ -200,6 +207,14 @@ export const reelmap = $root.reelmap = (() => {
                  * @instance
                  */
                 Page.prototype.nameRow = $util.newBuffer([]);
+
+                /**
+                 * Page namePlace.
+                 * @member {Uint8Array} namePlace
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.namePlace = $util.newBuffer([]);
 
                 /**
                  * Page inodeStep.
@@ -264,6 +279,38 @@ export const reelmap = $root.reelmap = (() => {
                  * @instance
                  */
                 Page.prototype.size = $util.emptyArray;
+
+                /**
+                 * Page ctimeBase.
+                 * @member {number} ctimeBase
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.ctimeBase = $util.Long ? $util.Long.fromBits(0,0,false) : 0;
+
+                /**
+                 * Page ctimeStepNs.
+                 * @member {Array.<number>} ctimeStepNs
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.ctimeStepNs = $util.emptyArray;
+
+                /**
+                 * Page mtimeOffsetNs.
+                 * @member {Array.<number>} mtimeOffsetNs
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.mtimeOffsetNs = $util.emptyArray;
+
+                /**
+                 * Page atimeOffsetNs.
+                 * @member {Array.<number>} atimeOffsetNs
+                 * @memberof reelmap.index.v1.Page
+                 * @instance
+                 */
+                Page.prototype.atimeOffsetNs = $util.emptyArray;
 
                 /**
                  * Page ctimeStep.
@@ -542,18 +589,18 @@ export const reelmap = $root.reelmap = (() => {
                         writer.uint32(/* id 1, wireType 0 =*/8).uint32(message.pageCount);
                     if (message.nextName != null && $Object.hasOwnProperty.call(message, "nextName"))
                         writer.uint32(/* id 2, wireType 2 =*/18).bytes(message.nextName);
-                    if (message.nameShared != null && message.nameShared.length)
-                        writer.uint32(/* id 3, wireType 2 =*/26).uint32s(message.nameShared);
-                    if (message.nameLength != null && message.nameLength.length)
-                        writer.uint32(/* id 4, wireType 2 =*/34).uint32s(message.nameLength);
+                    if (message.nameLead != null && $Object.hasOwnProperty.call(message, "nameLead") && message.nameLead.length)
+                        writer.uint32(/* id 3, wireType 2 =*/26).bytes(message.nameLead);
+                    if (message.nameMore != null && message.nameMore.length)
+                        writer.uint32(/* id 4, wireType 2 =*/34).uint32s(message.nameMore);
                     if (message.nameBytes != null && $Object.hasOwnProperty.call(message, "nameBytes") && message.nameBytes.length)
                         writer.uint32(/* id 5, wireType 2 =*/42).bytes(message.nameBytes);
                     if (message.nameRow != null && $Object.hasOwnProperty.call(message, "nameRow") && message.nameRow.length)
                         writer.uint32(/* id 6, wireType 2 =*/50).bytes(message.nameRow);
                     if (message.inodeStep != null && message.inodeStep.length)
-                        writer.uint32(/* id 7, wireType 2 =*/58).uint64s(message.inodeStep);
-                    if (message.recordRow != null && message.recordRow.length)
-                        writer.uint32(/* id 8, wireType 2 =*/66).uint32s(message.recordRow);
+                        writer.uint32(/* id 7, wireType 2 =*/58).sint64s(message.inodeStep);
+                    if (message.extentStart != null && message.extentStart.length)
+                        writer.uint32(/* id 8, wireType 2 =*/66).sint64s(message.extentStart);
                     if (message.classMode != null && message.classMode.length)
                         writer.uint32(/* id 9, wireType 2 =*/74).uint32s(message.classMode);
                     if (message.classUid != null && message.classUid.length)
@@ -610,8 +657,8 @@ export const reelmap = $root.reelmap = (() => {
                         writer.uint32(/* id 35, wireType 2 =*/282).sint64s(message.extentGap);
                     if (message.extentLength != null && message.extentLength.length)
                         writer.uint32(/* id 36, wireType 2 =*/290).sint64s(message.extentLength);
-                    if (message.extentStart != null && message.extentStart.length)
-                        writer.uint32(/* id 37, wireType 2 =*/298).sint64s(message.extentStart);
+                    if (message.recordRow != null && message.recordRow.length)
+                        writer.uint32(/* id 37, wireType 2 =*/298).uint32s(message.recordRow);
                     if (message.literals != null && $Object.hasOwnProperty.call(message, "literals") && message.literals.length)
                         writer.uint32(/* id 38, wireType 2 =*/306).bytes(message.literals);
                     if (message.xattrRow != null && message.xattrRow.length)
@@ -631,6 +678,16 @@ export const reelmap = $root.reelmap = (() => {
                     if (message.problemText != null && message.problemText.length)
                         for (let i = 0; i < message.problemText.length; ++i)
                             writer.uint32(/* id 45, wireType 2 =*/362).string(message.problemText[i]);
+                    if (message.namePlace != null && $Object.hasOwnProperty.call(message, "namePlace") && message.namePlace.length)
+                        writer.uint32(/* id 46, wireType 2 =*/370).bytes(message.namePlace);
+                    if (message.ctimeBase != null && $Object.hasOwnProperty.call(message, "ctimeBase") && (typeof message.ctimeBase === "object" ? message.ctimeBase.low || message.ctimeBase.high : message.ctimeBase !== 0))
+                        writer.uint32(/* id 47, wireType 0 =*/376).sint64(message.ctimeBase);
+                    if (message.ctimeStepNs != null && message.ctimeStepNs.length)
+                        writer.uint32(/* id 48, wireType 2 =*/386).sint64s(message.ctimeStepNs);
+                    if (message.mtimeOffsetNs != null && message.mtimeOffsetNs.length)
+                        writer.uint32(/* id 49, wireType 2 =*/394).sint64s(message.mtimeOffsetNs);
+                    if (message.atimeOffsetNs != null && message.atimeOffsetNs.length)
+                        writer.uint32(/* id 50, wireType 2 =*/402).sint64s(message.atimeOffsetNs);
                     if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                         for (let i = 0; i < message.$unknowns.length; ++i)
                             writer.raw(message.$unknowns[i]);
@@ -692,31 +749,26 @@ export const reelmap = $root.reelmap = (() => {
                                 continue;
                             }
                         case 3: {
-                                if (wireType === 2) {
-                                    if (!(message.nameShared && message.nameShared.length))
-                                        message.nameShared = [];
-                                    reader.uint32s(message.nameShared);
-                                    continue;
-                                }
-                                if (wireType !== 0)
+                                if (wireType !== 2)
                                     break;
-                                if (!(message.nameShared && message.nameShared.length))
-                                    message.nameShared = [];
-                                message.nameShared.push(reader.uint32());
+                                if ((value = reader.bytes()).length)
+                                    message.nameLead = value;
+                                else
+                                    delete message.nameLead;
                                 continue;
                             }
                         case 4: {
                                 if (wireType === 2) {
-                                    if (!(message.nameLength && message.nameLength.length))
-                                        message.nameLength = [];
-                                    reader.uint32s(message.nameLength);
+                                    if (!(message.nameMore && message.nameMore.length))
+                                        message.nameMore = [];
+                                    reader.uint32s(message.nameMore);
                                     continue;
                                 }
                                 if (wireType !== 0)
                                     break;
-                                if (!(message.nameLength && message.nameLength.length))
-                                    message.nameLength = [];
-                                message.nameLength.push(reader.uint32());
+                                if (!(message.nameMore && message.nameMore.length))
+                                    message.nameMore = [];
+                                message.nameMore.push(reader.uint32());
                                 continue;
                             }
                         case 5: {
@@ -737,21 +789,30 @@ export const reelmap = $root.reelmap = (() => {
                                     delete message.nameRow;
                                 continue;
                             }
+                        case 46: {
+                                if (wireType !== 2)
+                                    break;
+                                if ((value = reader.bytes()).length)
+                                    message.namePlace = value;
+                                else
+                                    delete message.namePlace;
+                                continue;
+                            }
                         case 7: {
                                 if (wireType === 2) {
                                     if (!(message.inodeStep && message.inodeStep.length))
                                         message.inodeStep = [];
-                                    reader.uint64s(message.inodeStep);
+                                    reader.sint64s(message.inodeStep);
                                     continue;
                                 }
                                 if (wireType !== 0)
                                     break;
                                 if (!(message.inodeStep && message.inodeStep.length))
                                     message.inodeStep = [];
-                                message.inodeStep.push(reader.uint64());
+                                message.inodeStep.push(reader.sint64());
                                 continue;
                             }
-                        case 8: {
+                        case 37: {
                                 if (wireType === 2) {
                                     if (!(message.recordRow && message.recordRow.length))
                                         message.recordRow = [];
@@ -842,6 +903,57 @@ export const reelmap = $root.reelmap = (() => {
                                 if (!(message.size && message.size.length))
                                     message.size = [];
                                 message.size.push(reader.uint64());
+                                continue;
+                            }
+                        case 47: {
+                                if (wireType !== 0)
+                                    break;
+                                if (typeof (value = reader.sint64()) === "object" ? value.low || value.high : value !== 0)
+                                    message.ctimeBase = value;
+                                else
+                                    delete message.ctimeBase;
+                                continue;
+                            }
+                        case 48: {
+                                if (wireType === 2) {
+                                    if (!(message.ctimeStepNs && message.ctimeStepNs.length))
+                                        message.ctimeStepNs = [];
+                                    reader.sint64s(message.ctimeStepNs);
+                                    continue;
+                                }
+                                if (wireType !== 0)
+                                    break;
+                                if (!(message.ctimeStepNs && message.ctimeStepNs.length))
+                                    message.ctimeStepNs = [];
+                                message.ctimeStepNs.push(reader.sint64());
+                                continue;
+                            }
+                        case 49: {
+                                if (wireType === 2) {
+                                    if (!(message.mtimeOffsetNs && message.mtimeOffsetNs.length))
+                                        message.mtimeOffsetNs = [];
+                                    reader.sint64s(message.mtimeOffsetNs);
+                                    continue;
+                                }
+                                if (wireType !== 0)
+                                    break;
+                                if (!(message.mtimeOffsetNs && message.mtimeOffsetNs.length))
+                                    message.mtimeOffsetNs = [];
+                                message.mtimeOffsetNs.push(reader.sint64());
+                                continue;
+                            }
+                        case 50: {
+                                if (wireType === 2) {
+                                    if (!(message.atimeOffsetNs && message.atimeOffsetNs.length))
+                                        message.atimeOffsetNs = [];
+                                    reader.sint64s(message.atimeOffsetNs);
+                                    continue;
+                                }
+                                if (wireType !== 0)
+                                    break;
+                                if (!(message.atimeOffsetNs && message.atimeOffsetNs.length))
+                                    message.atimeOffsetNs = [];
+                                message.atimeOffsetNs.push(reader.sint64());
                                 continue;
                             }
                         case 15: {
@@ -1142,7 +1254,7 @@ export const reelmap = $root.reelmap = (() => {
                                 message.extentLength.push(reader.sint64());
                                 continue;
                             }
-                        case 37: {
+                        case 8: {
                                 if (wireType === 2) {
                                     if (!(message.extentStart && message.extentStart.length))
                                         message.extentStart = [];
