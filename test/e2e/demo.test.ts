@@ -9,7 +9,7 @@ import { describeWithTools, tempFolder } from '../support/tools.ts';
 const BYTES = '6000000';
 
 describeWithTools(['mke2fs', 'e2fsck', 'debugfs', 'tar', 'cmp', 'diff', 'python3'], 'the demo', () => {
-  const demo = join(builtProgram(), 'tools/demo/main.js');
+  const demo = join(builtProgram(), 'tools/demo/main.mjs');
 
   it('does every step of the main job, finds all as expected, and keeps to one folder', { timeout: 120_000 }, () => {
     const cwd = tempFolder();

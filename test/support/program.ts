@@ -20,7 +20,7 @@ function stampOf(paths: readonly string[]): string {
   return hash.digest('hex').slice(0, 16);
 }
 
-/** Builds the program once for this state of the sources, and answers its folder (`main.js`, `tools/demo/main.js`). */
+/** Builds the program once for this state of the sources, and answers its folder (`main.js`, `tools/demo/main.mjs`). */
 export function builtProgram(): string {
   const folder = join(work, `program-${stampOf(WATCHED)}`);
   if (existsSync(join(folder, 'main.js'))) return folder;
