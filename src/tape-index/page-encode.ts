@@ -1,5 +1,5 @@
 /**
- * A page's columns as its protobuf message. The meaning of each column: index-format/FORMAT.index.md, "Pages".
+ * A page's columns as its protobuf message. The meaning of each column: index-format/FORMAT.md, "Pages".
  *
  * Written by hand into one buffer, field by field in the order of their numbers, and last the columns that do not compress:
  * generations, and sizes, addresses and the order of names where they look random. The frame leaves those as they are,
