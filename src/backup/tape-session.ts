@@ -14,12 +14,7 @@ import { type CartridgeContent, labelCartridge, readCartridge } from '../library
 import { type CartridgeFile, type EndOfCartridge, endOfCartridgeMembers } from '../tape/archive/end-of-cartridge.ts';
 import type { Label } from '../tape/archive/label.ts';
 import { archiveRecords, type Member } from '../tape/archive/members.ts';
-import {
-  type CartridgeRecord,
-  type CartridgeState,
-  listCartridges,
-  putCartridge,
-} from '../tape-index/records.ts';
+import { type CartridgeRecord, type CartridgeState, listCartridges, putCartridge } from '../tape-index/records.ts';
 import type { BackupEnvironment } from './environment.ts';
 import { reconcile } from './reconcile.ts';
 import { writeFailure } from './write-failure.ts';
@@ -128,8 +123,7 @@ export class TapeSession {
       else refused.push({ barcode, reason });
     }
     const loaded = await this.#env.station.loaded();
-    const rank = (barcode: string): number =>
-      known.get(barcode)?.state !== 'append' ? 2 : barcode === loaded ? 0 : 1;
+    const rank = (barcode: string): number => (known.get(barcode)?.state !== 'append' ? 2 : barcode === loaded ? 0 : 1);
     return { usable: usable.sort((a, b) => rank(a) - rank(b)), refused };
   }
 
@@ -197,7 +191,10 @@ export class TapeSession {
     if (reconciled.kind === 'refused') return reconciled.reason;
     const { record, imported, next } = reconciled;
     for (const { set, volume } of imported)
-      this.#env.report({ kind: 'note', text: `set ${set.slice(0, 8)} of ${volume.name} was whole on ${barcode}: kept` });
+      this.#env.report({
+        kind: 'note',
+        text: `set ${set.slice(0, 8)} of ${volume.name} was whole on ${barcode}: kept`,
+      });
     if (record !== known) await this.#save(record, next);
     if (record.state !== 'append') return STATE_WORDS[record.state];
     if (!(await station.drive.locate(record.endObject))) {

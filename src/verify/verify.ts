@@ -61,7 +61,10 @@ export async function verifySet(request: VerifyRequest): Promise<VerifyResult> {
       barcode,
       recordSize: manifest.recordSize,
       ...(request.against && { against: request.against }),
-      progress: (read) => request.progress((done += read), total),
+      progress: (read) => {
+        done += read;
+        request.progress(done, total);
+      },
       ...(request.signal && { signal: request.signal }),
     });
     damaged.push(...result.damaged);

@@ -79,11 +79,12 @@ async function expectRebuilt(site: Site, committed: readonly Committed[]): Promi
   const fresh = await site.copy({ newIndex: true });
   {
     await using session = await fresh.open();
-    await session.rebuild([...fresh.media.keys()]);
+    const { incomplete } = await session.rebuild([...fresh.media.keys()]);
+    // A half set is shown only where an end file or a copy of the index says that it went on, and then as what it is.
+    for (const { manifest } of await fresh.sets())
+      if (!manifest.complete) expect(incomplete.join('\n')).toContain(manifest.set.slice(0, 12));
   }
   for (const { set, content } of committed) await expectSetWhole(fresh, set, content);
-  // And no half set is shown.
-  for (const { manifest } of await fresh.sets()) expect(manifest.complete, manifest.set).toBe(true);
 }
 
 async function expectGoesOn(site: Site, volume: Volume, options: BackupOptions, committed: readonly Committed[]) {
@@ -110,7 +111,12 @@ const cartridges = (count: number, more: Omit<SiteCartridge, 'barcode'> = {}): S
 const small = { chunkBytes: 4 * RECORD, commitBytes: 6 * RECORD };
 const SCENARIOS: readonly Scenario[] = [
   { title: 'the first backup to a blank cartridge', cartridges: cartridges(2), options: {}, earlier: false },
-  { title: 'a backup in several chunks behind an earlier set', cartridges: cartridges(2), options: small, earlier: true },
+  {
+    title: 'a backup in several chunks behind an earlier set',
+    cartridges: cartridges(2),
+    options: small,
+    earlier: true,
+  },
   {
     title: 'a backup over several cartridges',
     cartridges: cartridges(8, { capacity: 42 * RECORD, earlyWarningZone: 14 * RECORD }),

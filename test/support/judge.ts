@@ -68,10 +68,10 @@ async function readTapeFile(records: readonly Uint8Array[], object: number, wher
   }
 }
 
-/** Cartridges of the site that are not blank, with all that is on them, and every cross-reference between them right. */
-export async function expectTapesWellFormed(site: Site): Promise<Map<string, TapeFileSeen[]>> {
+/** Cartridges of the site (or `only` one) that are not blank, with all that is on them, and every cross-reference between them right. */
+export async function expectTapesWellFormed(site: Site, only?: string): Promise<Map<string, TapeFileSeen[]>> {
   const all = new Map<string, TapeFileSeen[]>();
-  for (const barcode of site.media.keys()) {
+  for (const barcode of only === undefined ? site.media.keys() : [only]) {
     const files = await readCartridge(site, barcode);
     if (files.length > 0) all.set(barcode, files);
   }
