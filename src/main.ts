@@ -1,5 +1,7 @@
-#!/usr/bin/env node
-/** The executable. */
+/** The program; tools/launcher.cjs is its executable. */
 import { main } from './cli/main.ts';
 
-process.exitCode = await main(process.argv.slice(2));
+// No top-level await: the program is built as CommonJS, which starts faster.
+void main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});

@@ -88,7 +88,7 @@ async function run(folder: string, files: number, aged: boolean, text: boolean):
   };
 }
 
-function folderBytes(folder: string): number {
+export function folderBytes(folder: string): number {
   return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
 }
 

@@ -15,8 +15,9 @@ import { GAP_BYTES_DEFAULT, storedRuns } from '../plan/stored-runs.ts';
 import { sealDigest } from '../tape-index/check.ts';
 import { chunks as chunksOf } from '../tape-index/chunks.ts';
 import { dropRun, listRuns, putCartridge, putRun } from '../tape-index/records.ts';
-import { dropUnsealedSet, getSet, listSets, sealSet, wholeManifest } from '../tape-index/sets.ts';
+import { getSet, listSets, sealSet, wholeManifest } from '../tape-index/sets.ts';
 import type { TextSink } from '../tape-index/text-twin.ts';
+import { abandonRun } from './abandon.ts';
 import { CHUNK_BYTES_DEFAULT, COMMIT_BYTES_DEFAULT, COMMIT_MS_DEFAULT, VolumeCopy } from './copy-volume.ts';
 import type { BackupEnvironment } from './environment.ts';
 import { writeEndCopy, writeIndexFile } from './index-file.ts';
@@ -90,9 +91,7 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
     const anew = await whyAnew(run, request, env);
     if (typeof anew !== 'string') return { run: { ...run, pid: process.pid }, chunks: anew, resumed: true };
     env.report({ kind: 'note', text: `${anew} since the run of ${run.startedAt} stopped: beginning anew` });
-    // The run goes last: a crash in between leaves no rows that nobody knows of.
-    await dropUnsealedSet(env.store, run.set);
-    await env.store.batch([dropRun(run.set)], { sync: true });
+    await abandonRun(env.store, run.set);
   }
   const name = request.name ?? (await nameBefore(source.identity, env)) ?? source.defaultName;
   const volume: VolumeIdentity = {

@@ -10,6 +10,7 @@ import { FormatError } from '../bytes/errors.ts';
 import { FORMAT_VERSION } from '../bytes/manifest.ts';
 import { toHex } from '../bytes/random.ts';
 import type { Bytes, TapeObject } from '../bytes/units.ts';
+import { newCartridgeRecord } from '../library/cartridge-record.ts';
 import { type CartridgeContent, labelCartridge, readCartridge } from '../library/label-cartridge.ts';
 import { type CartridgeFile, type EndOfCartridge, endOfCartridgeMembers } from '../tape/archive/end-of-cartridge.ts';
 import type { Label } from '../tape/archive/label.ts';
@@ -208,20 +209,7 @@ export class TapeSession {
   }
 
   #newRecord(label: Pick<Label, 'cartridge' | 'barcode' | 'createdAt'>, labelEnd: TapeObject): CartridgeRecord {
-    return {
-      id: label.cartridge,
-      barcode: label.barcode,
-      state: 'append',
-      reason: null,
-      worm: this.#worm,
-      capacity: null,
-      used: 0,
-      lastIndexObject: null,
-      endObject: labelEnd,
-      endFile: 1,
-      labelledAt: label.createdAt,
-      updatedAt: new Date(this.#env.clock()).toISOString(),
-    };
+    return newCartridgeRecord(label, labelEnd, this.#worm, new Date(this.#env.clock()).toISOString());
   }
 
   /** `promised`: a cartridge that an end file names and that is to get this id with its label. */

@@ -83,11 +83,22 @@ export function crc32cRawWords(seed: number, words: Int32Array, from: number, to
 export function loadNativeCrc32c(): void {
   if (current !== crcByTables) return;
   try {
-    const native = createRequire(import.meta.url)('@node-rs/crc32') as {
-      crc32c(data: Uint8Array, seed?: number): number;
-    };
+    const native = loadAddon(createRequire(import.meta.url));
     current = (data, seed = 0) => native.crc32c(data, seed);
   } catch {
     current = crcByTables;
+  }
+}
+
+interface Addon {
+  crc32c(data: Uint8Array, seed?: number): number;
+}
+
+/** The addon itself where its name is known: the package's own loader (28 KB, and a look at the C library) takes longer than the addon. */
+function loadAddon(require: NodeJS.Require): Addon {
+  try {
+    return require(`@node-rs/crc32-${process.platform}-${process.arch}-gnu`) as Addon;
+  } catch {
+    return require('@node-rs/crc32') as Addon;
   }
 }

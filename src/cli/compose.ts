@@ -7,12 +7,19 @@ const command = (): string => process.argv.slice(2, 4).join(' ');
 
 export const services: Services = {
   async openIndex(home) {
+    const { lostIndex } = await import('./lost-index.ts');
+    const lost = await lostIndex(home);
+    if (lost !== undefined) throw lost;
     const { openIndexService } = await import('./index-service.ts');
     return openIndexService(indexFolder(home), command());
   },
-  async openTapes(home, set, signal) {
+  async openTapes(home, set, note, signal) {
     const { openTapes } = await import('./tapes.ts');
-    return openTapes(home, set, signal);
+    return openTapes(home, set, note, signal);
+  },
+  async dataOffsets(home, places) {
+    const { dataOffsets } = await import('./tapes.ts');
+    return dataOffsets(home, places);
   },
   async restoreVolume(home, index, request) {
     const { restoreVolumeOf } = await import('./volume-restore.ts');

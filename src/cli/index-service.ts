@@ -1,11 +1,11 @@
 /** The index of a state directory as the commands see it. */
-import { existsSync } from 'node:fs';
 import { UserError } from '../bytes/errors.ts';
 import { chunkAt, chunkExtents, chunkExtentsAt, chunks } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
 import type { SetIndex } from '../tape-index/reader.ts';
 import { getFileProof } from '../tape-index/records.ts';
 import { dropSet, getSet, listSets, openSet, type StoredSet } from '../tape-index/sets.ts';
+import { storeExists } from '../tape-index/store-files.ts';
 import type { IndexService, SetRecord, SetView } from './services.ts';
 import { SHORT_ID } from './set-spec.ts';
 
@@ -24,7 +24,7 @@ function missing(set: SetRecord): never {
 
 /** Opens the store in `folder`, or none where none was ever made. */
 export async function openIndexService(folder: string, command: string): Promise<IndexService> {
-  if (!existsSync(folder)) return emptyIndex;
+  if (!storeExists(folder)) return emptyIndex;
   const { openStore } = await import('../tape-index/level-store.ts');
   return indexService(await openStore(folder, { command }));
 }

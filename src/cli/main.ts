@@ -14,17 +14,39 @@ import { VERSION } from './version.ts';
 
 const print = (descriptor: 1 | 2, text: string): void => void writeAll(descriptor, Buffer.from(text, 'utf8'));
 
-/** Options before the command's name that are followed by a value. */
+/** Options before or within the command's name that are followed by a value. */
 const VALUED = new Set(['--home']);
 
-/** Index of the command's name among the arguments, or -1. */
-function commandAt(own: readonly string[]): number {
-  for (let i = 0; i < own.length; i++) {
+/** Index of the next word that is no option, from `start` on; -1: there is none. */
+function wordAt(own: readonly string[], start: number): number {
+  for (let i = start; i < own.length; i++) {
     if (VALUED.has(own[i])) i++;
     else if (!own[i].startsWith('-')) return i;
   }
   return -1;
 }
+
+const without = (own: readonly string[], at: number): string[] => [...own.slice(0, at), ...own.slice(at + 1)];
+
+interface Chosen {
+  /** One word or two: `tape ls`. */
+  readonly name: string;
+  /** Everything else. */
+  readonly words: readonly string[];
+}
+
+/** The command that the words begin with; undefined: they name none at all. */
+function chosenCommand(own: readonly string[]): Chosen | undefined {
+  const at = wordAt(own, 0);
+  if (at < 0) return undefined;
+  const name = own[at];
+  const words = without(own, at);
+  const next = groupOf(name).length > 0 ? wordAt(words, at) : -1;
+  return next < 0 ? { name, words } : { name: `${name} ${words[next]}`, words: without(words, next) };
+}
+
+/** Names of the commands that have `name` as their first of two words. */
+const groupOf = (name: string): string[] => Object.keys(COMMANDS).filter((one) => one.startsWith(`${name} `));
 
 /** Runs the program with its own arguments; answers the exit status. */
 export async function main(
@@ -34,11 +56,12 @@ export async function main(
   let output: Output | undefined;
   try {
     const words = losslessArguments(own);
-    const at = commandAt(words);
-    if (at < 0) return topLevel(words);
-    const name = words[at];
-    if (name === 'help') return topLevel([...words.slice(0, at), ...words.slice(at + 1), '--help']);
-    const found = await parse(name, [...words.slice(0, at), ...words.slice(at + 1)]);
+    const chosen = chosenCommand(words);
+    if (chosen === undefined) return topLevel(words);
+    if (chosen.name === 'help') return main([...chosen.words, '--help'], loadServices);
+    if (!Object.hasOwn(COMMANDS, chosen.name) && groupOf(chosen.name).length > 0)
+      return listCommands(chosen.words, groupOf(chosen.name), `reelmap ${chosen.name} COMMAND`);
+    const found = await parse(chosen.name, chosen.words);
     if (typeof found === 'number') return found;
     output = createOutput({ json: found.options.json === true });
     return await found.action(contextOf(found.options, output, loadServices));
@@ -58,22 +81,21 @@ function fail(error: unknown): ExitStatus {
   return status;
 }
 
-async function topLevel(words: readonly string[]): Promise<ExitStatus> {
+function topLevel(words: readonly string[]): ExitStatus {
   if (words.includes('--version') || words.includes('-V')) {
     print(1, `${VERSION}\n`);
     return ExitStatus.done;
   }
-  const at = commandAt(words);
-  if (at >= 0) {
-    const found = await parse(words[at], ['--help']);
-    return typeof found === 'number' ? found : ExitStatus.done;
-  }
+  return listCommands(words, Object.keys(COMMANDS), 'reelmap [--home DIR] COMMAND');
+}
+
+function listCommands(words: readonly string[], names: readonly string[], usage: string): ExitStatus {
   const asked = words.includes('--help') || words.includes('-h');
-  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
-  const lines = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => `  ${name.padEnd(width)}  ${COMMANDS[name].summary}`);
   print(
     asked ? 1 : 2,
-    `usage: reelmap [--home DIR] COMMAND [--json] ...\n\n${lines.join('\n')}\n\n` +
+    `usage: ${usage} [--json] ...\n\n${lines.join('\n')}\n\n` +
       '`reelmap COMMAND --help` has an example. State lives under --home, else $REELMAP_HOME, else the system default.\n' +
       'Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but not everything.\n',
   );
@@ -89,9 +111,9 @@ interface Parsed {
 async function parse(name: string, words: readonly string[]): Promise<Parsed | ExitStatus> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) {
-    throw new UserError(`command ${name}`, 'there is none of that name', '`reelmap --help` lists them', {
-      kind: 'usage',
-    });
+    const [first] = name.split(' ');
+    const where = groupOf(first).length > 0 ? `reelmap ${first} --help` : 'reelmap --help';
+    throw new UserError(`command ${name}`, 'there is none of that name', `\`${where}\` lists them`, { kind: 'usage' });
   }
   const [{ Command, CommanderError }, module] = await Promise.all([import('commander'), entry.load()]);
   let action: Action | undefined;

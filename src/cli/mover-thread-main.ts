@@ -37,5 +37,5 @@ async function runThread(port: MessagePort, data: MoverThreadData): Promise<void
 }
 
 if (parentPort !== null && (workerData as Partial<MoverThreadData> | null)?.reelmapMover === true) {
-  await runThread(parentPort, workerData as MoverThreadData);
+  void runThread(parentPort, workerData as MoverThreadData);
 }

@@ -1,6 +1,6 @@
 /** What commands need of the rest of the program, as small interfaces. compose.ts wires them; tests bring their own. */
 import type { Manifest } from '../bytes/manifest.ts';
-import type { Bytes } from '../bytes/units.ts';
+import type { Bytes, TapeObject } from '../bytes/units.ts';
 import type { ChunkSource, DriveModel } from '../plan/restore-plan.ts';
 import type { CartridgeSource } from '../restore/read-plan.ts';
 import type { IndexEntry } from '../tape-index/entry.ts';
@@ -65,6 +65,11 @@ export interface VolumeRestoreOutcome {
 
 export interface Services {
   openIndex(home: string): Promise<IndexService>;
-  openTapes(home: string, set: SetRecord, signal?: AbortSignal): Promise<TapeService>;
+  openTapes(home: string, set: SetRecord, note: (text: string) => void, signal?: AbortSignal): Promise<TapeService>;
+  /** Bytes of virtual cartridges' `data` files at which objects begin; undefined for what is not a virtual cartridge of this home. */
+  dataOffsets?(
+    home: string,
+    places: readonly { readonly barcode: string; readonly object: TapeObject }[],
+  ): Promise<readonly (Bytes | undefined)[]>;
   restoreVolume(home: string, index: IndexService, request: VolumeRestoreRequest): Promise<VolumeRestoreOutcome>;
 }

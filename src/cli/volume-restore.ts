@@ -26,6 +26,7 @@ export async function restoreVolumeOf(
   await using place = await openMoverPlace(home, {
     command: `restore-volume ${set.set.slice(0, 8)} ${path}`,
     wait: false,
+    readOnly: true,
     disks: [{ store, path, writable: true }],
     note: request.note,
     signal,

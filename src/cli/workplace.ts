@@ -2,7 +2,7 @@
  * What a command that moves tape works with: the index store, a drive of the embedded virtual library, and the embedded
  * data mover over both the drive and the volume. Everything goes through `Execute`; only its making is known here.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
@@ -25,6 +25,7 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import { type DiskToServe, makeMover } from './embedded-mover.ts';
+import { hasIndex, lostIndex, noSets } from './lost-index.ts';
 import { formatBytes } from './progress.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
@@ -39,6 +40,10 @@ export interface WorkplaceOptions {
   readonly disks: readonly DiskToServe[];
   /** SHA-256 of tape files beside the copy. */
   readonly digest?: boolean;
+  /** Make the index if there has never been one. */
+  readonly createIndex?: boolean;
+  /** Nothing is written to tape: a cartridge opens without a flush. */
+  readonly readOnly?: boolean;
   /** The mover in a thread of its own: for commands that move much. */
   readonly thread?: boolean;
   /** Make the store anew where it is lost or damaged. */
@@ -80,11 +85,14 @@ export function makeHome(home: string): void {
 }
 
 /** The virtual library, made on first use. */
-export async function openHomeLibrary(home: string, digest = false): Promise<VirtualLibrary> {
+export async function openHomeLibrary(
+  home: string,
+  options: { readonly digest?: boolean; readonly readOnly?: boolean } = {},
+): Promise<VirtualLibrary> {
   makeHome(home);
   const folder = libraryFolder(home);
   if (!libraryExists(folder)) await createLibrary(folder);
-  return openLibrary(folder, { digest });
+  return openLibrary(folder, options);
 }
 
 export interface StoreOptions {
@@ -160,7 +168,7 @@ async function closedOnFailure<T>(closers: Closers, open: () => Promise<T>): Pro
 
 /** Reserves a drive and makes the mover over it and the disks. */
 export async function openMoverPlace(home: string, options: WorkplaceOptions): Promise<MoverPlace> {
-  const library = await openHomeLibrary(home, options.digest);
+  const library = await openHomeLibrary(home, options);
   const closers = new Closers();
   return closedOnFailure(closers, async () => {
     const drive = await reserve(library, options);
@@ -172,12 +180,15 @@ export async function openMoverPlace(home: string, options: WorkplaceOptions): P
 
 /** Drive, mover and index. The drive is asked for first: who waits for it does not hold the index. */
 export async function openWorkplace(home: string, options: WorkplaceOptions): Promise<Workplace> {
+  const { command, createIndex = false, rebuild = false } = options;
+  const lost = rebuild ? undefined : await lostIndex(home);
+  if (lost !== undefined) throw lost;
+  if (!rebuild && !createIndex && !hasIndex(home)) throw noSets(home);
   const closers = new Closers();
   const place = await openMoverPlace(home, options);
   closers.add(() => place[Symbol.asyncDispose]());
   return closedOnFailure(closers, async () => {
-    const { command, rebuild = false } = options;
-    const store = await openIndexStore(home, { command, create: true, rebuild });
+    const store = await openIndexStore(home, { command, create: createIndex, rebuild });
     closers.add(() => store[Symbol.asyncDispose]());
     const { library, station, mover, disks } = place;
     return {
@@ -221,7 +232,18 @@ async function embeddedMover(
   for (const execute of units.disks) disks.push(await servedDisk(execute));
   const mover = await openCopyManager(units.controller);
   const name = `drive ${address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
-  return { station: openStation(name, drive, changer, address), mover, disks };
+  const station = openStation(name, drive, changer, address);
+  return { station: { ...station, whereabouts: (barcode) => whereabouts(library, barcode) }, mover, disks };
+}
+
+/** Why a cartridge cannot be had though it is here: it is out of its slot. */
+export function whereabouts(library: VirtualLibrary, barcode: string): string | undefined {
+  const place = library.inventory().find((one) => one.barcode === barcode);
+  if (place?.type === 'outside') return `outside the library; \`reelmap tape import ${barcode}\` takes it in`;
+  const holder =
+    place?.type === 'drive' && place.address !== undefined ? library.driveHolder(place.address) : undefined;
+  if (holder === undefined || holder.pid === process.pid) return undefined;
+  return `in drive ${place?.number}, which process ${holder.pid} (${holder.command}) uses since ${holder.since}; wait for it`;
 }
 
 async function servedDisk(execute: Execute): Promise<ServedDisk> {
@@ -248,6 +270,3 @@ function requireSpace(library: VirtualLibrary, needed: Bytes): void {
     'free some, or name a home on a larger disk with --home',
   );
 }
-
-/** Whether a state directory was ever used. */
-export const homeExists = (home: string): boolean => existsSync(libraryFolder(home)) || existsSync(indexFolder(home));

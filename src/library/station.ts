@@ -28,6 +28,8 @@ export interface TapeStation {
   /** Puts a cartridge into the drive; whatever is in it goes back to a free slot. @throws FormatError `io` when it is not there */
   load(barcode: string): Promise<void>;
   unload(): Promise<void>;
+  /** Why a barcode is not within reach, if that is known: in a drive that another process uses. */
+  whereabouts?(barcode: string): string | undefined;
 }
 
 /** A drive at element `driveAddress` of a changer. */

@@ -256,7 +256,7 @@ export class Destination implements AsyncDisposable {
     const owned = this.#setOwner(node, (uid, gid) => fchownSync(descriptor, uid >>> 0, gid >>> 0));
     this.#try(node, 'mode', () => fchmodSync(descriptor, this.#modeOf(node, owned)));
     for (const { name, value } of job.xattrs(node))
-      this.#try(node, `xattr ${printable(name)}`, () => this.#libc.fsetxattr(descriptor, name, value));
+      this.#tryXattr(node, name, () => this.#libc.fsetxattr(descriptor, name, value));
     this.#try(node, 'times', () => this.#libc.futimens(descriptor, timeOf(job.atime(node)), timeOf(job.mtime(node))));
   }
 
@@ -269,7 +269,7 @@ export class Destination implements AsyncDisposable {
     const path = procPath(directory, name);
     if (job.type(node) !== FileType.symlink) this.#try(node, 'mode', () => this.#chmodSpecial(path, node, owned));
     for (const xattr of job.xattrs(node))
-      this.#try(node, `xattr ${printable(xattr.name)}`, () => this.#libc.lsetxattr(path, xattr.name, xattr.value));
+      this.#tryXattr(node, xattr.name, () => this.#libc.lsetxattr(path, xattr.name, xattr.value));
     this.#try(node, 'times', () =>
       this.#libc.utimensAt(directory, name, timeOf(job.atime(node)), timeOf(job.mtime(node))),
     );
@@ -323,6 +323,18 @@ export class Destination implements AsyncDisposable {
     } catch (error) {
       this.fatal(error);
       this.#job.problem(node, 'inexact', `${what} not set: ${reasonOf(error)}`);
+    }
+  }
+
+  /** setxattr(2) says ENOSPC, too, when a value is larger than the file system there can hold: that is no full disk. */
+  #tryXattr(node: number, name: Uint8Array, set: () => void): void {
+    try {
+      set();
+    } catch (error) {
+      const full = codeOf(error) === 'ENOSPC';
+      if (!full) this.fatal(error);
+      const reason = full ? 'no room for it in the file system there' : reasonOf(error);
+      this.#job.problem(node, 'inexact', `xattr ${printable(name)} not set: ${reason}`);
     }
   }
 

@@ -43,8 +43,10 @@ export async function stationCartridges(
       const label = `cartridge ${labelOf(cartridge)}`;
       const barcode = barcodes.get(cartridge);
       if (barcode === undefined) return `${label}: the set does not name it`;
-      if (!(await station.barcodes()).includes(barcode))
-        return `${label}: not in the library; put it in and run the command again`;
+      if (!(await station.barcodes()).includes(barcode)) {
+        const why = station.whereabouts?.(barcode) ?? 'not in the library; put it in and run the command again';
+        return `${label}: ${why}`;
+      }
       if (known !== cartridge) {
         known = undefined;
         await station.load(barcode);

@@ -10,7 +10,7 @@ import { parseJson, putJson } from './json-row.ts';
 import { chunkExtentsKey, chunkKey, getU64, KeyKind, keysOf, setBytes, successor } from './keys.ts';
 import type { KvOperation, KvStore } from './kv-store.ts';
 import type { ChunkRecord } from './manifest.ts';
-import { RunPage } from './messages.ts';
+import { WireMessage } from './wire-reader.ts';
 
 /** Runs in one page that we write; up to 4096 are read. A look-up decodes one page: measured 6 ms for 4096, 1.5 for 1024. */
 export const PAGE_RUNS_MAX = 1024;
@@ -67,12 +67,17 @@ function parseChunk(set: string, key: Uint8Array, value: Uint8Array): ChunkRecor
 /** Writes a chunk's extent map; an earlier one of the same chunk is dropped first. */
 export async function putChunkExtents(store: KvStore, set: string, number: number, runs: Runs): Promise<void> {
   const compress = await loadCompressor();
+  const messages = await import('./messages.ts'); // not for a look-up
   let operations: KvOperation[] = await dropOperations(store, set, number);
   let stored = 0;
   for (let from = 0; from === 0 || from < runs.count; from += PAGE_RUNS_MAX) {
     const to = Math.min(runs.count, from + PAGE_RUNS_MAX);
     const key = chunkExtentsKey(setBytes(set), number, from === 0 ? 0 : runs.starts[from]);
-    operations.push({ type: 'put', key, value: encodeFrame(key, encodeRuns(runs, from, to, stored), compress) });
+    operations.push({
+      type: 'put',
+      key,
+      value: encodeFrame(key, encodeRuns(messages, runs, from, to, stored), compress),
+    });
     for (let i = from; i < to; i++) stored += runs.lengths[i];
     if (operations.length < BATCH_PAGES) continue;
     await store.batch(operations);
@@ -159,7 +164,12 @@ function checkPlace(page: RunsPage, first: number, where: string): void {
     throw new FormatError('corrupt', where, `a page is out of place ${REMEDY}`);
 }
 
-function encodeRuns(runs: Runs, from: number, to: number, storedBefore: number): Uint8Array {
+/** Field numbers of tape-index.proto, `RunPage`. */
+const RunField = { unitShift: 1, gap: 2, length: 3, storedBefore: 4, nextStart: 5, runCount: 6 } as const;
+
+type Messages = typeof import('./messages.ts');
+
+function encodeRuns({ RunPage }: Messages, runs: Runs, from: number, to: number, storedBefore: number): Uint8Array {
   const page = new RunPage();
   let shift = 52;
   for (let i = from; i < to; i++) {
@@ -182,25 +192,35 @@ function encodeRuns(runs: Runs, from: number, to: number, storedBefore: number):
 function decodeRuns(raw: Uint8Array, where: string): RunsPage {
   const bad = (what: string, cause?: unknown): FormatError =>
     new FormatError('corrupt', where, `${what} ${REMEDY}`, { cause });
-  let page: InstanceType<typeof RunPage>;
+  let page: { unitShift: number; gap: Float64Array; length: Float64Array; storedBefore: number; next: number | null };
+  let total: number;
   try {
-    page = RunPage.decode(raw);
+    const message = new WireMessage(raw);
+    page = {
+      unitShift: message.number(RunField.unitShift) ?? 0,
+      gap: message.varints(RunField.gap),
+      length: message.varints(RunField.length),
+      storedBefore: message.number(RunField.storedBefore) ?? 0,
+      next: message.number(RunField.nextStart) ?? null,
+    };
+    total = message.number(RunField.runCount) ?? 0;
   } catch (cause) {
     throw bad('is no protobuf message', cause);
   }
-  const count = page.gap.length;
-  if (count !== page.length.length || count > PAGE_RUNS_READ_MAX || page.unitShift > 52) throw bad('columns cut');
+  const { gap, length, next } = page;
+  const count = gap.length;
+  if (count !== length.length || count > PAGE_RUNS_READ_MAX || page.unitShift > 52) throw bad('columns cut');
   const unit = 2 ** page.unitShift;
   const starts = new Float64Array(count);
   const lengths = new Float64Array(count);
   let end = 0;
   for (let i = 0; i < count; i++) {
-    starts[i] = end + page.gap[i] * unit;
-    lengths[i] = page.length[i] * unit;
+    starts[i] = end + gap[i] * unit;
+    lengths[i] = length[i] * unit;
     end = starts[i] + lengths[i];
-    if (!Number.isSafeInteger(end) || lengths[i] === 0 || (i > 0 && page.gap[i] === 0)) throw bad('runs out of order');
+    if (!Number.isSafeInteger(end) || lengths[i] === 0 || (i > 0 && gap[i] === 0)) throw bad('runs out of order');
   }
-  const next = page.nextStart ?? null;
-  if (next !== null && next <= end) throw bad('next page before this one');
-  return { runs: { count, starts, lengths }, storedBefore: page.storedBefore, next, total: page.runCount };
+  if (next !== null && !(next > end)) throw bad('next page before this one');
+  if (!Number.isSafeInteger(page.storedBefore)) throw bad('more bytes than there are');
+  return { runs: { count, starts, lengths }, storedBefore: page.storedBefore, next, total };
 }

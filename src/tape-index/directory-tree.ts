@@ -27,23 +27,41 @@ export class DirectoryTree {
   readonly #inodes: InodeColumns;
   readonly #names: NameColumns;
 
-  constructor(inodes: InodeColumns, names: NameColumns, rootInode: number) {
+  private constructor(inodes: InodeColumns, names: NameColumns, rootInode: number, numbers: Float64Array) {
     this.#inodes = inodes;
     this.#names = names;
     this.rootInode = rootInode;
-    this.numbers = directoryNumbers(inodes, names, rootInode);
-    const count = this.numbers.length;
-    this.parent = new Uint32Array(count).fill(NOTHING);
-    this.entry = new Uint32Array(count).fill(NOTHING);
+    this.numbers = numbers;
+    this.parent = new Uint32Array(numbers.length).fill(NOTHING);
+    this.entry = new Uint32Array(numbers.length).fill(NOTHING);
     this.childRow = new Uint32Array(names.count);
-    this.runsStart = new Uint32Array(count + 1);
+    this.runsStart = new Uint32Array(numbers.length + 1);
     this.runs = new Uint32Array(names.runCount);
+  }
+
+  /** The directories with their runs; `resolve` and `connect` come next. */
+  static async create(
+    inodes: InodeColumns,
+    names: NameColumns,
+    rootInode: number,
+    breather: Breather,
+  ): Promise<DirectoryTree> {
+    const numbers = await directoryNumbers(inodes, names, rootInode, breather);
+    const tree = new DirectoryTree(inodes, names, rootInode, numbers);
+    await tree.#groupRuns(breather);
+    return tree;
+  }
+
+  /** A counting sort of the runs by directory. */
+  async #groupRuns(breather: Breather): Promise<void> {
+    const names = this.#names;
     const ordinals = new Uint32Array(names.runCount);
     for (let run = 0; run < names.runCount; run++) {
       ordinals[run] = this.ordinalOf(names.runParent(run));
       this.runsStart[ordinals[run] + 1]++;
+      if (run % QUIET === 0 && breather.due) await breather.breathe();
     }
-    for (let d = 0; d < count; d++) this.runsStart[d + 1] += this.runsStart[d];
+    for (let d = 0; d < this.numbers.length; d++) this.runsStart[d + 1] += this.runsStart[d];
     const next = this.runsStart.slice();
     for (let run = 0; run < names.runCount; run++) this.runs[next[ordinals[run]]++] = run;
   }
@@ -126,12 +144,21 @@ export class DirectoryTree {
 }
 
 /** Inode numbers of all directories: inodes of that type, and whatever has names in it. */
-function directoryNumbers(inodes: InodeColumns, names: NameColumns, rootInode: number): Float64Array {
+async function directoryNumbers(
+  inodes: InodeColumns,
+  names: NameColumns,
+  rootInode: number,
+  breather: Breather,
+): Promise<Float64Array> {
   const found: number[] = [rootInode];
-  for (let row = 0; row < inodes.count; row++) if (inodes.isDirectory(row)) found.push(inodes.inode(row));
+  for (let row = 0; row < inodes.count; row++) {
+    if (inodes.isDirectory(row)) found.push(inodes.inode(row));
+    if (row % QUIET === 0 && breather.due) await breather.breathe();
+  }
   for (let run = 0; run < names.runCount; run++) {
     const row = inodes.rowOf(names.runParent(run));
     if (row < 0 || !inodes.isDirectory(row)) found.push(names.runParent(run));
+    if (run % QUIET === 0 && breather.due) await breather.breathe();
   }
   const sorted = Float64Array.from(found).sort();
   let count = 0;

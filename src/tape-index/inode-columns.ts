@@ -22,6 +22,7 @@
 import { assert } from '../bytes/errors.ts';
 import { alignUp } from '../bytes/units.ts';
 import { ExtentKind, type InodeBatch, type Xattr } from '../bytes/walk-batch.ts';
+import type { Breather } from './breather.ts';
 import { FileType, fileTypeOf } from './entry.ts';
 import type { PageRows } from './page-rows.ts';
 
@@ -123,7 +124,7 @@ export class InodeColumns {
   }
 
   /** Call once after the last batch: `rowOf` works from then on. */
-  finish(): void {
+  async finish(breather: Breather): Promise<void> {
     const top = this.#count === 0 ? 0 : this.#inode[this.#count - 1];
     this.#bucketWidth = Math.max(1, Math.ceil(((top + 1) * 8) / Math.max(1, this.#count)));
     const buckets = Math.floor(top / this.#bucketWidth) + 1;
@@ -132,6 +133,7 @@ export class InodeColumns {
     for (let bucket = 0; bucket <= buckets; bucket++) {
       while (row < this.#count && this.#inode[row] < bucket * this.#bucketWidth) row++;
       start[bucket] = row;
+      if (bucket % 1024 === 0 && breather.due) await breather.breathe();
     }
     this.#bucketStart = start;
   }

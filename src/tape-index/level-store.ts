@@ -11,6 +11,7 @@ import { Level } from 'level';
 import { FormatError } from '../bytes/errors.ts';
 import { systemRandom, toHex } from '../bytes/random.ts';
 import { REMEDY } from './frame.ts';
+import { KeyKind, SET_BYTES, setBytes, setKey } from './keys.ts';
 import { type KeyRange, type KvOperation, type KvStore, rangeAfter } from './kv-store.ts';
 import {
   assessFiles,
@@ -26,7 +27,7 @@ import {
   writeHolder,
   writeMarker,
 } from './store-files.ts';
-import { metaRow, parseMeta, STORE_KEY } from './store-meta.ts';
+import { metaRow, parseMeta, STORE_KEY, type StoreMeta } from './store-meta.ts';
 import type { SocketStore, StoreServer } from './store-socket.ts';
 
 export interface OpenStoreOptions {
@@ -197,7 +198,7 @@ export class Store implements KvStore {
     const marker = readMarker(this.folder);
     if (marker !== undefined) return marker;
     // A database without its marker: made by a process that was stopped at once, or the marker was deleted.
-    if (hasDatabase(this.folder)) return { format: 1, id: '', generation: 0 };
+    if (hasDatabase(this.folder)) return { format: 1, id: '', generation: 0, sets: [] };
     if (this.#options.create !== true && this.#options.replaceDamaged !== true)
       throw new FormatError('io', `index store ${this.folder}`, 'is not there');
     return null;
@@ -273,6 +274,8 @@ class LevelBackend implements KvStore {
   readonly #session: string;
   readonly #since = new Date().toISOString();
   #generation: number;
+  /** Sealed sets, as in store.json. */
+  #sets: ReadonlySet<string>;
   #syncing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | null = null;
   #server: StoreServer | null = null;
@@ -282,7 +285,7 @@ class LevelBackend implements KvStore {
     folder: string,
     database: Database,
     command: string,
-    meta: { id: string; generation: number },
+    meta: StoreMeta & { readonly sets: readonly string[] },
     uncleanSince: number | undefined,
   ) {
     this.#folder = folder;
@@ -290,6 +293,7 @@ class LevelBackend implements KvStore {
     this.#command = command;
     this.#id = meta.id;
     this.#generation = meta.generation;
+    this.#sets = new Set(meta.sets);
     this.#session = `${process.pid} ${Date.now()} ${process.hrtime.bigint()}`; // measured: Web Crypto takes 4 ms to load
     this.uncleanSince = uncleanSince;
   }
@@ -303,8 +307,9 @@ class LevelBackend implements KvStore {
     uncleanSince: number | undefined,
   ): Promise<LevelBackend> {
     const meta = await readMeta(folder, database, marker);
-    const closedMeanwhile = uncleanSince !== undefined && endedCleanly(folder);
-    const backend = new LevelBackend(folder, database, command, meta, closedMeanwhile ? undefined : uncleanSince);
+    const unclean = uncleanSince !== undefined && !endedCleanly(folder);
+    if (unclean) await checkSetsAreThere(folder, database, meta.sets);
+    const backend = new LevelBackend(folder, database, command, meta, unclean ? uncleanSince : undefined);
     beginSession(folder, backend.#session);
     backend.#timer = setTimeout(() => {
       backend.serve().catch(() => {}); // others then wait until this process ends, and say for whom
@@ -352,9 +357,11 @@ class LevelBackend implements KvStore {
     const turn = this.#syncing.then(async () => {
       const generation = this.#generation + 1;
       const meta = metaRow(this.#id, generation);
+      const { kept, sets } = setsAfter(this.#sets, operations);
+      if (kept.size < this.#sets.size) this.#mark(this.#generation, kept);
       await this.#write([...operations, { type: 'put', key: STORE_KEY, value: meta }], true);
       this.#generation = generation;
-      writeMarker(this.#folder, this.#id, generation);
+      this.#mark(generation, sets);
     });
     this.#syncing = turn.catch(() => {});
     return turn;
@@ -370,6 +377,11 @@ class LevelBackend implements KvStore {
     await this.#syncing;
     await this.#database.close();
     endSession(this.#folder, this.#session, this.#generation);
+  }
+
+  #mark(generation: number, sets: ReadonlySet<string>): void {
+    this.#sets = sets;
+    writeMarker(this.#folder, { id: this.#id, generation, sets: [...sets] });
   }
 
   /** A chained batch: measured 5.8 times faster than an array batch on Node 20 (500 against 90 thousand rows a second). */
@@ -397,32 +409,75 @@ class LevelBackend implements KvStore {
   }
 }
 
+/** The sealed sets without those whose records a batch deletes, and then with those that it writes. */
+function setsAfter(
+  sets: ReadonlySet<string>,
+  operations: readonly KvOperation[],
+): { readonly kept: ReadonlySet<string>; readonly sets: ReadonlySet<string> } {
+  const kept = new Set(sets);
+  const added: string[] = [];
+  for (const { type, key } of operations) {
+    if (key[0] !== KeyKind.set || key.length !== 1 + SET_BYTES) continue;
+    const id = toHex(key.subarray(1));
+    if (type === 'put') added.push(id);
+    else kept.delete(id);
+  }
+  return { kept, sets: new Set([...kept, ...added]) };
+}
+
+async function checkSetsAreThere(folder: string, database: Database, sets: readonly string[]): Promise<void> {
+  const values = await database.getMany(sets.map((id) => setKey(setBytes(id))));
+  const lost = sets.filter((_, i) => values[i] === undefined).map((id) => id.slice(0, 8));
+  if (lost.length > 0)
+    throw new FormatError(
+      'corrupt',
+      `index store ${folder}`,
+      `the records of ${lost.length} sets are lost (${lost.slice(0, 5).join(', ')}) ${REMEDY}`,
+    );
+}
+
 /** The store's own row, which must not be older than its marker says. */
 async function readMeta(
   folder: string,
   database: Database,
   marker: StoreMarker | null,
-): Promise<{ id: string; generation: number }> {
+): Promise<StoreMeta & { readonly sets: readonly string[] }> {
   const where = `index store ${folder}`;
+  const known = marker !== null && marker.id !== '';
   const value = await database.get(STORE_KEY);
   if (value === undefined) {
-    if (marker !== null && marker.id !== '') throw new FormatError('corrupt', where, `its records are lost ${REMEDY}`);
-    const id = toHex(systemRandom(16));
-    await database.put(STORE_KEY, metaRow(id, 1), { sync: true });
-    writeMarker(folder, id, 1);
-    return { id, generation: 1 };
+    if (known) throw new FormatError('corrupt', where, `its records are lost ${REMEDY}`);
+    const meta = { id: toHex(systemRandom(16)), generation: 1, sets: [] };
+    await database.put(STORE_KEY, metaRow(meta.id, 1), { sync: true });
+    writeMarker(folder, meta);
+    return meta;
   }
   const meta = parseMeta(value, where);
-  if (marker === null || marker.id === '') writeMarker(folder, meta.id, meta.generation);
-  else if (meta.id !== marker.id)
-    throw new FormatError('corrupt', where, `holds the records of another store ${REMEDY}`);
-  else if (meta.generation < marker.generation)
+  if (!known) {
+    const sets = await listSetIds(database);
+    writeMarker(folder, { ...meta, sets });
+    return { ...meta, sets };
+  }
+  if (meta.id !== marker.id) throw new FormatError('corrupt', where, `holds the records of another store ${REMEDY}`);
+  if (meta.generation < marker.generation)
     throw new FormatError(
       'corrupt',
       where,
       `its last records are lost: generation ${meta.generation}, ${marker.generation} was written ${REMEDY}`,
     );
-  return meta;
+  // One ahead: stopped between LevelDB and the marker, which then misses a set at most.
+  return {
+    ...meta,
+    sets: meta.generation === marker.generation ? marker.sets : await listSetIds(database, marker.sets),
+  };
+}
+
+/** Ids of the set records that are there, and of those `expected`. */
+async function listSetIds(database: Database, expected: readonly string[] = []): Promise<readonly string[]> {
+  const ids = new Set(expected);
+  const range = { gte: Uint8Array.of(KeyKind.set), lt: Uint8Array.of(KeyKind.set + 1) };
+  for await (const key of database.keys(range)) ids.add(toHex(key.subarray(1)));
+  return [...ids];
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -35,13 +35,16 @@ export class NameSorter {
   /** The entries added since `clear`, sorted; valid until the next call. */
   async sorted(): Promise<Uint32Array> {
     const n = this.#count;
-    if (this.#isSorted()) return this.#entries.subarray(0, n);
+    if (await this.#isSorted()) return this.#entries.subarray(0, n);
     this.#order = grown(this.#order, n);
     this.#other = grown(this.#other, n);
     this.#keys = grown(this.#keys, n);
-    this.#makeKeys();
+    await this.#makeKeys();
     for (let i = 0; i < n; i++) this.#order[i] = i;
-    for (let i = 0; i < n; i += RUN) this.#insertionSort(i, Math.min(i + RUN, n));
+    for (let i = 0; i < n; i += RUN) {
+      this.#insertionSort(i, Math.min(i + RUN, n));
+      if ((i / RUN) % 256 === 255) await this.#pause(i / RUN);
+    }
     for (let width = RUN; width < n; width *= 2) {
       for (let at = 0; at < n; at += width * 2) {
         await this.#merge(at, Math.min(at + width, n), Math.min(at + width * 2, n));
@@ -52,13 +55,21 @@ export class NameSorter {
     return this.#other.subarray(0, n);
   }
 
-  #isSorted(): boolean {
+  /** Lets others run, if it is time; looks at the clock at every 256th step. */
+  #pause(step: number): Promise<void> | undefined {
+    return step % 256 === 255 && this.#breather.due ? this.#breather.breathe() : undefined;
+  }
+
+  async #isSorted(): Promise<boolean> {
     const entries = this.#entries;
-    for (let i = 1; i < this.#count; i++) if (this.#names.compare(entries[i - 1], entries[i]) > 0) return false;
+    for (let i = 1; i < this.#count; i++) {
+      if (this.#names.compare(entries[i - 1], entries[i]) > 0) return false;
+      if (i % 256 === 255) await this.#pause(i);
+    }
     return true;
   }
 
-  #makeKeys(): void {
+  async #makeKeys(): Promise<void> {
     const { bytes } = this.#names;
     const first = this.#names.start(this.#entries[0]);
     let prefix = this.#names.end(this.#entries[0]) - first;
@@ -69,6 +80,7 @@ export class NameSorter {
       while (same < most && bytes[first + same] === bytes[start + same]) same++;
       prefix = same;
       if (prefix === 0) break;
+      if (i % 256 === 255) await this.#pause(i);
     }
     for (let i = 0; i < this.#count; i++) {
       const end = this.#names.end(this.#entries[i]);
@@ -76,6 +88,7 @@ export class NameSorter {
       let key = 0;
       for (let k = 0; k < 6; k++) key = key * 256 + (at < end ? bytes[at++] : 0);
       this.#keys[i] = key;
+      if (i % 256 === 255) await this.#pause(i);
     }
   }
 

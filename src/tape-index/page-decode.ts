@@ -5,9 +5,9 @@
 import { FormatError } from '../bytes/errors.ts';
 import { ExtentKind } from '../bytes/walk-batch.ts';
 import { decodeFrame, REMEDY } from './frame.ts';
-import { Page, type PageMessage } from './messages.ts';
-import { expectedLength } from './page-encode.ts';
+import { expectedLength, PageField } from './page-fields.ts';
 import { PAGE_ENTRIES_MAX, PageRows, usualExtentCount, usualExtentKind, usualLinkCount } from './page-rows.ts';
+import { WireMessage } from './wire-reader.ts';
 
 /** Bytes of a name, at most. */
 const NAME_MAX = 255;
@@ -25,20 +25,79 @@ export function decodePage(key: Uint8Array, value: Uint8Array, where: string): P
 
 /** As `decodePage`, of raw bytes without their frame. */
 export function decodePageBytes(raw: Uint8Array, where: string): PageRows {
-  let page: PageMessage;
+  let page: PageColumns;
   try {
-    page = Page.decode(raw);
+    page = readColumns(new WireMessage(raw));
   } catch (cause) {
     throw new FormatError('corrupt', where, `is no protobuf message ${REMEDY}`, { cause });
   }
   return new Decoder(page, where).rows();
 }
 
+/** A column as it was read: values of any size, nothing checked. */
+type Numbers = Float64Array | Uint32Array;
+const NOTHING = new Float64Array(0);
+
+type PageColumns = ReturnType<typeof readColumns>;
+
+/** The message's columns by the names of tape-index.proto. */
+function readColumns(message: WireMessage) {
+  const none = new Uint8Array(0);
+  const F = PageField;
+  return {
+    pageCount: message.number(F.pageCount) ?? 0,
+    nextName: message.bytes(F.nextName) ?? null,
+    nameShared: message.varints(F.nameShared),
+    nameLength: message.varints(F.nameLength),
+    nameBytes: message.bytes(F.nameBytes) ?? none,
+    nameRow: message.bytes(F.nameRow) ?? none,
+    inodeStep: message.varints(F.inodeStep),
+    recordRow: message.varints(F.recordRow),
+    classMode: message.varints(F.classMode),
+    classUid: message.varints(F.classUid),
+    classGid: message.varints(F.classGid),
+    classOf: message.bytes(F.classOf) ?? none,
+    generation: message.fixed32s(F.generation),
+    size: message.varints(F.size),
+    ctimeStep: message.zigzags(F.ctimeStep),
+    mtimeOffset: message.zigzags(F.mtimeOffset),
+    mtimeStep: message.zigzags(F.mtimeStep),
+    atimeOffset: message.zigzags(F.atimeOffset),
+    atimeStep: message.zigzags(F.atimeStep),
+    ctimeNs: message.fixed32s(F.ctimeNs),
+    mtimeNsOffset: message.fixed32s(F.mtimeNsOffset),
+    mtimeNs: message.fixed32s(F.mtimeNs),
+    atimeNsOffset: message.fixed32s(F.atimeNsOffset),
+    atimeNs: message.fixed32s(F.atimeNs),
+    linkRow: message.varints(F.linkRow),
+    linkCount: message.varints(F.linkCount),
+    deviceRow: message.varints(F.deviceRow),
+    deviceMajor: message.varints(F.deviceMajor),
+    deviceMinor: message.varints(F.deviceMinor),
+    flagRow: message.varints(F.flagRow),
+    flagBits: message.varints(F.flagBits),
+    unitShift: message.number(F.unitShift) ?? 0,
+    extentCount: message.varints(F.extentCount),
+    extentKind: message.bytes(F.extentKind) ?? none,
+    extentGap: message.zigzags(F.extentGap),
+    extentLength: message.zigzags(F.extentLength),
+    extentStart: message.zigzags(F.extentStart),
+    literals: message.bytes(F.literals) ?? none,
+    xattrRow: message.varints(F.xattrRow),
+    xattrIndex: message.varints(F.xattrIndex),
+    xattrName: message.list(F.xattrName),
+    xattrValue: message.list(F.xattrValue),
+    problemRow: message.varints(F.problemRow),
+    problemIndex: message.varints(F.problemIndex),
+    problemText: message.list(F.problemText),
+  };
+}
+
 class Decoder {
-  readonly #page: PageMessage;
+  readonly #page: PageColumns;
   readonly #where: string;
 
-  constructor(page: PageMessage, where: string) {
+  constructor(page: PageColumns, where: string) {
     this.#page = page;
     this.#where = where;
   }
@@ -124,7 +183,7 @@ class Decoder {
     rows.ownCount = own;
   }
 
-  #column(values: readonly number[], count: number, what: string): boolean {
+  #column(values: Numbers, count: number, what: string): boolean {
     this.#need(values.length === 0 || values.length === count, `column of ${what} cut`);
     return values.length > 0;
   }
@@ -147,22 +206,16 @@ class Decoder {
       if (generation) rows.generation[i] = page.generation[i];
       if (size) rows.size[i] = this.#safe(page.size[i], 'size');
     }
-    this.#seconds(rows.ctime, null, [], page.ctimeStep, n);
+    this.#seconds(rows.ctime, null, NOTHING, page.ctimeStep, n);
     this.#seconds(rows.mtime, rows.ctime, page.mtimeOffset, page.mtimeStep, n);
     this.#seconds(rows.atime, rows.ctime, page.atimeOffset, page.atimeStep, n);
-    this.#fractions(rows.ctimeNs, null, [], page.ctimeNs, n);
+    this.#fractions(rows.ctimeNs, null, NOTHING, page.ctimeNs, n);
     this.#fractions(rows.mtimeNs, rows.ctimeNs, page.mtimeNsOffset, page.mtimeNs, n);
     this.#fractions(rows.atimeNs, rows.ctimeNs, page.atimeNsOffset, page.atimeNs, n);
   }
 
   /** A column of seconds: steps from row to row, else offsets from `base`, else equal to it (without a base: 0). */
-  #seconds(
-    out: Float64Array,
-    base: Float64Array | null,
-    offsets: readonly number[],
-    steps: readonly number[],
-    n: number,
-  ): void {
+  #seconds(out: Float64Array, base: Float64Array | null, offsets: Numbers, steps: Numbers, n: number): void {
     const byOffset = this.#column(offsets, n, 'times');
     const byStep = this.#column(steps, n, 'times');
     this.#need(!byOffset || !byStep, 'times twice');
@@ -174,13 +227,7 @@ class Decoder {
     }
   }
 
-  #fractions(
-    out: Uint32Array,
-    base: Uint32Array | null,
-    offsets: readonly number[],
-    plain: readonly number[],
-    n: number,
-  ): void {
+  #fractions(out: Uint32Array, base: Uint32Array | null, offsets: Numbers, plain: Numbers, n: number): void {
     const byOffset = this.#column(offsets, n, 'nanoseconds');
     const asTheyAre = this.#column(plain, n, 'nanoseconds');
     this.#need(!byOffset || !asTheyAre, 'nanoseconds twice');
@@ -211,8 +258,8 @@ class Decoder {
 
   /** Rows of a sparse column in order. `repeat`: a row may have several values. */
   #each(
-    steps: readonly number[],
-    columns: readonly (readonly unknown[])[],
+    steps: Numbers,
+    columns: readonly Numbers[],
     count: number,
     repeat: boolean,
     take: (own: number, index: number) => void,
@@ -306,7 +353,7 @@ class Decoder {
     this.#each(page.problemRow, [page.problemIndex], rows.ownCount, true, (own, i) => {
       const index = page.problemIndex[i];
       this.#need(index < page.problemText.length, 'problem that is not in the table');
-      rows.problems.push({ own, text: page.problemText[index] });
+      rows.problems.push({ own, text: Buffer.from(page.problemText[index]).toString('utf8') });
     });
   }
 }

@@ -2,19 +2,22 @@
  * The files beside LevelDB that let a lost record show. LevelDB alone opens without a word after its CURRENT has vanished
  * (a new, empty database, the old tables deleted), its MANIFEST was cut, or its log was damaged in the middle.
  *
- *     STORE/store.json    what this store is; a generation that every synchronous batch raises, there and in LevelDB
+ *     STORE/store.json    what this store is; a generation that every synchronous batch raises, there and in LevelDB;
+ *                         the sealed sets
  *     STORE/session       random text of whoever opened LevelDB last
  *     STORE/clean.json    at a clean end: that session, size and CRC-32C of LevelDB's small files, sizes of its tables
  *     STORE/holder.json   who serves the store now, and on which socket
  *     STORE/db/           LevelDB
  *
  * Invariants
- * - store.json's generation never runs ahead of LevelDB's: it is written after the batch is on stable storage.
+ * - store.json's generation and sets never run ahead of LevelDB: it is written after the batch is on stable storage, but
+ *   before it for a set that goes.
  * - `session` is written after LevelDB's lock was got; clean.json, after LevelDB was closed, counts only with the session
  *   that is still the last one. So a clean.json that comes late, when the next process has LevelDB already, is void.
  */
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   openSync,
   readdirSync,
@@ -40,6 +43,8 @@ export interface StoreMarker {
   /** 32 hexadecimal digits; also in LevelDB. */
   readonly id: string;
   readonly generation: number;
+  /** Ids of the sealed sets: a set record that a damaged log lost would else never be missed. */
+  readonly sets: readonly string[];
 }
 
 export interface CleanMarker {
@@ -77,12 +82,16 @@ export function readMarker(folder: string): StoreMarker | undefined {
     );
   if (typeof value.id !== 'string' || !/^[0-9a-f]{32}$/.test(value.id) || !Number.isSafeInteger(value.generation))
     throw new FormatError('corrupt', where, `store.json is damaged ${REMEDY}`);
-  return value as StoreMarker;
+  const sets = Array.isArray(value.sets) ? value.sets.filter((id) => /^[0-9a-f]{32}$/.test(String(id))) : [];
+  return { format: STORE_FORMAT, id: value.id, generation: Number(value.generation), sets };
 }
 
+/** Whether there is a store, or what is left of one. */
+export const storeExists = (folder: string): boolean => existsSync(markerPath(folder)) || hasDatabase(folder);
+
 /** On stable storage when it returns. */
-export function writeMarker(folder: string, id: string, generation: number): void {
-  writeJson(markerPath(folder), { format: STORE_FORMAT, id, generation }, true);
+export function writeMarker(folder: string, marker: Omit<StoreMarker, 'format'>): void {
+  writeJson(markerPath(folder), { format: STORE_FORMAT, ...marker }, true);
 }
 
 /** Whether LevelDB's files are there at all. */

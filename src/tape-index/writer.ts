@@ -129,9 +129,9 @@ class Writer implements IndexWriter {
   async finish(signal?: AbortSignal): Promise<IndexSummary> {
     loadNativeCrc32c();
     this.#compress = await loadCompressor();
-    this.#inodes.finish();
+    await this.#inodes.finish(this.#breather);
     this.#noteDirectoryProblems();
-    const tree = new DirectoryTree(this.#inodes, this.#names, this.#options.rootInode);
+    const tree = await DirectoryTree.create(this.#inodes, this.#names, this.#options.rootInode, this.#breather);
     const named = new Uint8Array(this.#inodes.count);
     await tree.resolve(named, this.#breather);
     const incremental = this.#options.changedDirectories !== undefined;
@@ -221,7 +221,7 @@ class Writer implements IndexWriter {
 
   async #writeDirectory(tree: DirectoryTree, d: number, entries: Uint32Array): Promise<void> {
     const { set, filesystem } = this.#options;
-    const ends = this.#pageEnds(tree, entries);
+    const ends = await this.#pageEnds(tree, entries);
     let from = 0;
     for (let p = 0; p < ends.length; p++) {
       const page = this.#page;
@@ -240,7 +240,7 @@ class Writer implements IndexWriter {
   }
 
   /** Where each page of the directory ends. An empty directory has one empty page. */
-  #pageEnds(tree: DirectoryTree, entries: Uint32Array): number[] {
+  async #pageEnds(tree: DirectoryTree, entries: Uint32Array): Promise<number[]> {
     const ends: number[] = [];
     let bytes = 0;
     let count = 0;
@@ -256,6 +256,7 @@ class Writer implements IndexWriter {
       }
       bytes += size;
       count++;
+      if (i % 4096 === 4095 && this.#breather.due) await this.#breather.breathe();
     }
     ends.push(entries.length);
     return ends;

@@ -204,9 +204,11 @@ describe('stat and plan', () => {
     const { stdout } = await run('stat', 'home', '/docs/a b.txt');
     expect(stdout).toContain('size       5000 (4.9 KiB)');
     expect(stdout).toContain('extent     file byte 0, 5000 bytes, stored at volume byte 4000');
-    expect(stdout).toContain('tape       cartridge RM0001L9, object 1, 3 records');
+    expect(stdout).toContain(
+      'tape       cartridge RM0001L9, object 1, byte 4000 of the record: 5000 bytes in 3 records',
+    );
     expect(JSON.parse((await run('stat', 'home', '/docs/a b.txt', '--json')).stdout)).toMatchObject({
-      tape: [{ cartridge: 'RM0001L9', object: 1, records: 3 }],
+      tape: [{ barcode: 'RM0001L9', object: 1, byteInRecord: 4000, records: 3 }],
       proof: null,
     });
   });

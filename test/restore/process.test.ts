@@ -1,9 +1,19 @@
 /** Restores as a process of their own: killed, interrupted, and run by somebody who is not root. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { requireRoot, requireTools, tempFolder } from '../support/tools.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -23,6 +33,8 @@ beforeAll(async () => {
     logLevel: 'silent',
   });
 });
+
+afterAll(() => rmSync(program, { force: true }));
 
 const FILES = 40;
 const content = (i: number): Buffer => {

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  cpSync,
   existsSync,
   mkdtempSync,
   openSync,
@@ -13,8 +14,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SYNTHETIC_ROOT, syntheticWalk } from '../../bench/tape-index/synthetic-walk.ts';
+import { checkSet, sealDigest } from '../../src/tape-index/check.ts';
+import { setBytes } from '../../src/tape-index/keys.ts';
 import { openStore, type Store } from '../../src/tape-index/level-store.ts';
+import { listSets, sealSet } from '../../src/tape-index/sets.ts';
+import { createIndexWriter } from '../../src/tape-index/writer.ts';
 import { removeChildren, startChild } from './children.ts';
+import { testManifest } from './manifests.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -240,5 +247,55 @@ describe('several processes', () => {
       process.kill(holder.process.pid ?? 0, 'SIGCONT');
     }
     await holder.rest();
+  });
+});
+
+describe('after a sudden end with a log damaged in its middle', () => {
+  it('the sets that lost rows are marked, or the store says that its records are lost; never is a set whole that is not', async () => {
+    const ids = ['a', 'b', 'c'].map((letter) => letter.repeat(32));
+    const crashed = join(folder, '../crashed');
+    {
+      await using store = await open({ create: true });
+      for (const id of ids) {
+        const writer = createIndexWriter({ store, set: setBytes(id), filesystem: 0, rootInode: SYNTHETIC_ROOT });
+        for (const batch of syntheticWalk({ files: 3000, aged: true })) {
+          if (batch.kind === 'inodes') writer.addInodes(batch);
+          else writer.addNames(batch);
+        }
+        const summary = await writer.finish();
+        const indexDigest = sealDigest([{ filesystem: 0, ...summary }]);
+        await sealSet(store, testManifest(id, { indexDigest, indexRows: summary.rows }));
+      }
+      cpSync(folder, crashed, { recursive: true }); // as a killed process would leave it
+    }
+    const logs = readdirSync(join(crashed, 'db')).filter((name) => name.endsWith('.log'));
+    expect(logs).toHaveLength(1);
+    const log = join(crashed, 'db', logs[0]);
+    const whole = readFileSync(log);
+    let marked = 0;
+    let refused = 0;
+    for (const share of [0.1, 0.25, 0.4, 0.5, 0.66, 0.75, 0.9, 0.9999]) {
+      writeFileSync(log, whole);
+      const work = join(folder, `../work-${share}`);
+      cpSync(crashed, work, { recursive: true });
+      flip(join(work, 'db', logs[0]), Math.floor(whole.length * share));
+      const store = await openStore(work, { command: 'test' }).catch((error: Error) => {
+        expect(error.message).toMatch(/lost.*reelmap index rebuild/);
+        refused++;
+        return null;
+      });
+      if (store === null) continue;
+      const sets = await listSets(store);
+      for (const set of sets) {
+        const { whole: good } = await checkSet(store, set.manifest);
+        if (set.damaged === null) expect(good).toBe(true);
+        else marked++;
+      }
+      expect(sets).toHaveLength(ids.length);
+      expect(sets.some((set) => set.damaged !== null)).toBe(true);
+      await store[Symbol.asyncDispose]();
+    }
+    expect(marked).toBeGreaterThan(0);
+    expect(refused).toBeGreaterThan(0);
   });
 });

@@ -9,6 +9,7 @@ import { CodecId } from '../../src/tape-index/codec.ts';
 import { decodeFrame, encodeFrame } from '../../src/tape-index/frame.ts';
 import { KeyKind } from '../../src/tape-index/keys.ts';
 import { MemoryStore } from '../../src/tape-index/memory-store.ts';
+import { Page } from '../../src/tape-index/messages.ts';
 import { decodePage } from '../../src/tape-index/page-decode.ts';
 import { encodePage } from '../../src/tape-index/page-encode.ts';
 import { extentsOf, nameAt } from '../../src/tape-index/page-entry.ts';
@@ -155,6 +156,10 @@ describeWithTools(['python3'], 'a reader in Python that knows only the format', 
       else writer.addNames(batch);
     }
     await writer.finish();
+    for (const [key, value] of rows) {
+      const raw = decodeFrame(key, value, 'row');
+      expect(Buffer.compare(Page.encode(Page.decode(raw)).finish(), raw)).toBe(0); // the generated code agrees too
+    }
     const read = readInPython(rows);
     expect(read).toHaveLength(rows.length);
     for (let i = 0; i < rows.length; i++) expect(read[i]).toEqual(shown(decodePage(rows[i][0], rows[i][1], 'row')));

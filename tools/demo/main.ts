@@ -1,215 +1,181 @@
 /**
  * `npm run demo [-- VOLUME]`: the main job on real files, every command shown with its time, so that a user can go on by
  * hand. Needs no root and no network, and keeps to one folder, ./reelmap-demo, that `rm -rf` removes.
+ *
+ * Exit status 0: everything was as expected. REELMAP_DEMO_BYTES: about how many bytes of files to take, default 150 MB.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, cpSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { type Chosen, chooseFile } from './choose.ts';
+import { collectFiles } from './collect.ts';
+import { flipBit, lostOnly } from './damage.ts';
+import { killedInTheMiddle } from './kill.ts';
+import { type Demo, startDemo } from './run.ts';
 
-const here = dirname(fileURLToPath(import.meta.url));
-const reelmap = resolve(here, '../../main.js');
-const folder = resolve('reelmap-demo');
-const home = join(folder, 'home');
-const given = process.argv[2];
+const BYTES_DEFAULT = 150_000_000;
+/** Backups, restores and exports are copies, each of what the volume uses. */
+const COPIES = 7;
 
-interface Ran {
-  readonly status: number;
-  readonly stdout: string;
+interface Volume {
+  readonly path: string;
+  /** The files that it was made of; undefined: it is the user's. */
+  readonly tree: string | undefined;
+  readonly usedBytes: number;
 }
 
-let failures = 0;
-
-const heading = (text: string): void => console.log(`\n\x1b[1m== ${text}\x1b[0m`);
-const shown = (word: string): string => (/^[\w./:=@,+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
-/** Runs a command, shows it with its time and the first lines of what it printed. */
-function run(command: string, args: readonly string[], options: { lines?: number; expect?: readonly number[]; cwd?: string } = {}): Ran {
-  const { lines = 8, expect = [0] } = options;
-  const started = performance.now();
-  const result = spawnSync(command, args, {
-    cwd: options.cwd,
-    env: { ...process.env, REELMAP_HOME: home },
-    encoding: 'utf8',
-    maxBuffer: 1 << 28,
-  });
-  const ms = Math.round(performance.now() - started);
-  const name = command === process.execPath ? ['reelmap', ...args.slice(1)] : [command, ...args];
-  console.log(`\n$ ${name.map(shown).join(' ')}   \x1b[2m# ${ms} ms, exit status ${result.status}\x1b[0m`);
-  const text = `${result.stdout ?? ''}${result.stderr ?? ''}`.trimEnd();
-  const all = text === '' ? [] : text.split('\n');
-  for (const line of all.slice(0, lines)) console.log(`  ${line}`);
-  if (all.length > lines) console.log(`  ... ${all.length - lines} more lines`);
-  if (!expect.includes(result.status ?? -1)) {
-    failures++;
-    console.log(`  \x1b[31mexpected exit status ${expect.join(' or ')}\x1b[0m`);
-  }
-  return { status: result.status ?? -1, stdout: result.stdout ?? '' };
-}
-
-const rm = (...args: string[]): Ran => run(process.execPath, [reelmap, ...args]);
-const rmExpecting = (expect: readonly number[], ...args: string[]): Ran => run(process.execPath, [reelmap, ...args], { expect });
-
-function compare(what: string, same: boolean): void {
-  console.log(`  ${same ? 'the same' : '\x1b[31mDIFFERENT\x1b[0m'}: ${what}`);
-  if (!same) failures++;
-}
-
-const cmp = (a: string, b: string): boolean => spawnSync('cmp', ['-s', a, b]).status === 0;
-const sameTree = (a: string, b: string): boolean => spawnSync('diff', ['-r', '--no-dereference', a, b]).status === 0;
-
-/** Real files of this machine, at most some 200 MB, and a volume made of them. */
-function makeVolume(): { volume: string; tree: string } {
-  const tree = join(folder, 'files');
-  mkdirSync(tree, { recursive: true });
-  const copy = ['/usr/share/doc', '/usr/share/perl5', '/usr/lib/python3', '/usr/include'].filter((path) => existsSync(path));
-  for (const path of copy) {
-    try {
-      cpSync(path, join(tree, basename(path)), { recursive: true, dereference: false, verbatimSymlinks: true, errorOnExist: false });
-    } catch (error) {
-      console.log(`  (${path}: ${(error as Error).message})`);
-    }
-  }
-  const volume = join(folder, 'volume.img');
-  run('truncate', ['-s', '1G', volume]);
-  run('mke2fs', ['-q', '-t', 'ext4', '-L', 'demo', '-F', '-d', tree, volume]);
-  return { volume, tree };
-}
-
-function need(tool: string, packageName: string): void {
-  if (spawnSync('sh', ['-c', `command -v ${tool}`], { env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` } }).status === 0) return;
-  console.error(`demo: ${tool} is missing; install it with: apt-get install ${packageName}`);
+function fail(words: string): never {
+  console.error(`demo: ${words}`);
   process.exit(1);
 }
 
-/** A file and a directory of the set that are worth restoring, by what the index says. */
-function pick(): { file: string; directory: string } {
-  const listed = spawnSync(process.execPath, [reelmap, 'find', '*', '--set', 'latest', '--json'], { env: { ...process.env, REELMAP_HOME: home }, encoding: 'utf8', maxBuffer: 1 << 30 });
-  const entries = listed.stdout
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as { path: string; type: string; size: number });
-  const files = entries.filter((one) => one.type === 'file' && one.size > 20_000 && one.size < 2_000_000);
-  const file = (files[Math.floor(files.length / 2)] ?? entries.find((one) => one.type === 'file'))?.path;
-  if (file === undefined) throw new Error('the set holds no file');
-  return { file, directory: dirname(file) === '/' ? file : dirname(file) };
+function needTools(demo: Demo): void {
+  for (const [tool, where] of [
+    ['mke2fs', 'e2fsprogs'],
+    ['e2fsck', 'e2fsprogs'],
+    ['debugfs', 'e2fsprogs'],
+    ['cmp', 'diffutils'],
+    ['diff', 'diffutils'],
+    ['tar', 'tar'],
+  ] as const) {
+    if (!demo.has(tool)) fail(`${tool} is missing; install it with: apt-get install ${where}`);
+  }
 }
 
-/** Starts a backup and kills it as soon as the tape holds something of it. */
-async function killedBackup(volume: string): Promise<void> {
-  const args = [reelmap, 'backup', volume, '--name', 'killed', '--chunk-size', '16M', '--commit-every', '16M'];
-  console.log(`\n$ ${['reelmap', ...args.slice(1)].map(shown).join(' ')} &   \x1b[2m# killed with -9 in the middle\x1b[0m`);
-  const child = spawn(process.execPath, args, { env: { ...process.env, REELMAP_HOME: home }, stdio: 'ignore' });
-  const ended = new Promise<boolean>((done) => child.on('exit', (_, signal) => done(signal === 'SIGKILL')));
-  const before = tapeBytes();
-  for (let i = 0; i < 2000 && child.exitCode === null && tapeBytes() - before < 40 << 20; i++) await new Promise((r) => setTimeout(r, 5));
-  child.kill('SIGKILL');
-  console.log((await ended) ? '  killed' : '  it was done before it could be killed');
+/** An ext4 volume of files of this machine, or the user's own. */
+function prepareVolume(demo: Demo, given: string | undefined): Volume {
+  if (given !== undefined) {
+    demo.heading(`Your volume ${given}`);
+    const path = resolve(process.env.INIT_CWD ?? '.', given);
+    if (!existsSync(path)) fail(`${path}: there is no such volume`);
+    const { size, blocks, mode } = statSync(path);
+    return { path, tree: undefined, usedBytes: (mode & 0o170000) === 0o100000 ? Math.min(size, blocks * 512) : 0 };
+  }
+  demo.heading('A volume of real files');
+  const tree = join(demo.folder, 'files');
+  const bytes = collectFiles(tree, Number(process.env.REELMAP_DEMO_BYTES) || BYTES_DEFAULT);
+  demo.say(`${(bytes / 1e6).toFixed(0)} MB of files of this machine are in ${tree}`);
+  const path = join(demo.folder, 'volume.img');
+  demo.run('truncate', ['-s', String(64 * 2 ** 20 + Math.ceil((bytes * 1.4) / 2 ** 20) * 2 ** 20), path]);
+  demo.run('mke2fs', ['-q', '-t', 'ext4', '-L', 'demo', '-F', '-d', tree, path]);
+  return { path, tree, usedBytes: bytes };
 }
 
-const cartridges = (): string => join(home, 'library', 'cartridges');
-function tapeBytes(): number {
-  if (!existsSync(cartridges())) return 0;
-  return readdirSync(cartridges()).reduce((sum, name) => {
-    const data = join(cartridges(), name, 'data');
-    return sum + (existsSync(data) ? statSync(data).size : 0);
-  }, 0);
+/** The content of a file as it is in the volume: the file that it was made of, or what debugfs reads. */
+function original(demo: Demo, volume: Volume, file: Chosen): string {
+  if (volume.tree !== undefined) return join(volume.tree, file.path);
+  const out = join(demo.folder, 'by-debugfs');
+  demo.run('debugfs', ['-R', `dump <${file.inode}> ${out}`, volume.path]);
+  return out;
 }
 
-/** Where on tape a file's first bytes lie, from `stat`. */
-function tapePlace(path: string): { barcode: string; recordBytes: number } | undefined {
-  const out = spawnSync(process.execPath, [reelmap, 'stat', 'latest', path, '--json'], { env: { ...process.env, REELMAP_HOME: home }, encoding: 'utf8' });
-  const value = JSON.parse(out.stdout) as { tape?: { barcode: string; dataFileOffset?: number }[] };
-  const first = value.tape?.[0];
-  return first?.dataFileOffset === undefined ? undefined : { barcode: first.barcode, recordBytes: first.dataFileOffset };
+function filesBack(demo: Demo, volume: Volume, file: Chosen): void {
+  demo.heading('Find, plan and restore one file and one directory');
+  const directory = dirname(file.path);
+  demo.reelmap(['find', basename(file.path), '--set', 'demo@latest']);
+  demo.reelmap(['ls', 'demo@latest', directory, '-l']);
+  demo.reelmap(['stat', 'demo@latest', file.path], { lines: 20 });
+  demo.reelmap(['plan', 'demo@latest', file.path]);
+  const one = join(demo.folder, 'one');
+  demo.reelmap(['restore', 'demo@latest', file.path, '--to', one]);
+  demo.compare(file.path, demo.sameFile(join(one, basename(file.path)), original(demo, volume, file)));
+  const some = join(demo.folder, 'some');
+  demo.reelmap(['restore', 'demo@latest', directory, '--to', some], { expect: demo.partialIsFine });
+  if (volume.tree !== undefined)
+    demo.compare(directory, demo.sameTree(join(some, basename(directory)), join(volume.tree, directory)));
 }
 
-function flipByte(path: string, at: number): void {
-  const fd = openSync(path, 'r+');
-  const one = new Uint8Array(1);
-  readSync(fd, one, 0, 1, at);
-  one[0] ^= 0x01;
-  writeSync(fd, one, 0, 1, at);
-  console.log(`\n$ # one bit of byte ${at} of ${path} (${fstatSync(fd).size} bytes) is flipped`);
-  closeSync(fd);
+async function killAndGoOn(demo: Demo, volume: Volume): Promise<void> {
+  demo.heading('A backup killed in the middle goes on');
+  const args = await killedInTheMiddle(demo, volume.path, volume.usedBytes);
+  const { stdout: status } = demo.reelmap(['status']);
+  demo.expect('status shows the run that was stopped', /stopped/.test(status));
+  const { stderr } = demo.reelmap(args, { expect: demo.partialIsFine });
+  demo.expect('the same command went on with it', /going on with the run/.test(stderr));
+  demo.reelmap(['verify', 'killed@latest', '--against', volume.path]);
+}
+
+function loseIndex(demo: Demo, file: Chosen | undefined): void {
+  demo.heading('The index deleted, and made again from the tapes');
+  const index = join(demo.home, 'index');
+  const before = demo.quietly(['sets', '--json']);
+  demo.run('rm', ['-rf', index]);
+  demo.reelmap(['sets'], { expect: [1] });
+  demo.reelmap(['index', 'rebuild']);
+  demo.reelmap(['sets']);
+  const ids = (json: string): string => (JSON.parse(json) as { set: string }[]).map(({ set }) => set).join();
+  demo.expect('the sets are those of before', ids(demo.quietly(['sets', '--json'])) === ids(before));
+  if (file === undefined) return;
+  const again = join(demo.folder, 'again');
+  demo.reelmap(['restore', 'demo@latest', file.path, '--to', again]);
+  const same = demo.sameFile(join(again, basename(file.path)), join(demo.folder, 'one', basename(file.path)));
+  demo.compare(`${file.path} after the rebuild`, same);
+}
+
+function volumeBack(demo: Demo, volume: Volume, file: Chosen | undefined): void {
+  demo.heading('The whole volume back: by Reelmap, and with stock tar');
+  const back = join(demo.folder, 'back.img');
+  demo.reelmap(['restore-volume', 'demo@latest', back]);
+  // Blocks that no file uses are not on tape: of a volume that was never anything else they are zeros in both.
+  if (volume.tree !== undefined) demo.compare('the volume, byte for byte', demo.sameFile(volume.path, back));
+  const clean = demo.fsckStatus(volume.path);
+  if (file !== undefined) demo.run('e2fsck', ['-fn', back], { expect: [clean] });
+  const files = join(demo.folder, 'tape-files');
+  demo.reelmap(['tape', 'export-files', 'demo@latest', files]);
+  demo.run(
+    'sh',
+    ['-c', 'mkdir out; for f in *.chunk.tar; do tar -b 512 -xSf $f -C out || exit 1; done; ls -s out/*/*'],
+    {
+      cwd: files,
+    },
+  );
+  demo.run('sh', ['-c', 'cat out/*/*/*.img >../stock.img && rm -r out'], { cwd: files });
+  demo.compare('the volume by tar and the volume by reelmap', demo.sameFile(join(demo.folder, 'stock.img'), back));
+  if (file !== undefined && demo.has('python3')) {
+    demo.run('tar', ['-b', '512', '-xf', join(files, '000000.label.tar'), '-C', demo.folder]);
+    const out = join(demo.folder, 'by-restore-py');
+    demo.run('python3', [join(demo.folder, 'reelmap/restore.py'), files, 'file', file.path, out]);
+    demo.compare(`${file.path} by restore.py`, demo.sameFile(out, join(demo.folder, 'one', basename(file.path))));
+  }
+}
+
+function damageTape(demo: Demo, volume: Volume, file: Chosen): void {
+  demo.heading('One bit of the tape flipped: what is lost, and what is not');
+  flipBit(demo, file);
+  demo.reelmap(['verify', 'demo@latest'], { expect: [3], lines: 12 });
+  demo.reelmap(['stat', 'demo@latest', file.path], { last: 1 });
+  demo.reelmap(['restore', 'demo@latest', file.path, '--to', join(demo.folder, 'damaged')], { expect: [3] });
+  const rest = join(demo.folder, 'rest');
+  const { stdout } = demo.reelmap(['restore', 'demo@latest', '/', '--to', rest, '--json'], { expect: [3], lines: 0 });
+  lostOnly(demo, stdout, rest, volume.tree);
 }
 
 async function main(): Promise<void> {
-  need('mke2fs', 'e2fsprogs');
-  need('cmp', 'diffutils');
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder);
-  process.env.PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
+  const program = resolve(dirname(fileURLToPath(import.meta.url)), '../../main.js');
+  const demo = startDemo(program, resolve('reelmap-demo'));
+  needTools(demo);
+  rmSync(demo.folder, { recursive: true, force: true });
+  mkdirSync(demo.folder);
+  const volume = prepareVolume(demo, process.argv[2]);
+  const { bavail, bsize } = statfsSync(demo.folder);
+  if (bavail * bsize < volume.usedBytes * COPIES)
+    fail(`${demo.folder}: needs about ${Math.ceil((volume.usedBytes * COPIES) / 1e6)} MB of free space`);
 
-  heading(given === undefined ? 'A volume of real files' : `Your volume ${given}`);
-  const made = given === undefined ? makeVolume() : undefined;
-  const volume = made?.volume ?? resolve(given as string);
+  demo.heading('Backup: metadata walked, blocks copied to virtual tape by EXTENDED COPY, index to LevelDB');
+  demo.reelmap(['backup', volume.path, '--name', 'demo', '-n'], { expect: demo.partialIsFine });
+  demo.reelmap(['backup', volume.path, '--name', 'demo'], { expect: demo.partialIsFine });
+  demo.reelmap(['sets']);
+  demo.reelmap(['tape', 'ls'], { lines: 4 });
+  demo.reelmap(['tape', 'files', 'RM0001L9']);
 
-  heading('Backup: metadata walked, blocks copied to the virtual tape by EXTENDED COPY, index to LevelDB');
-  rmExpecting([0, 3], 'backup', volume, '--name', 'demo');
-  rm('sets');
-  rm('tape', 'ls');
-
-  heading('Find, plan and restore one file and one directory');
-  const { file, directory } = pick();
-  rm('find', basename(file).replace(/^(.)/, '[$1]'), '--set', 'latest');
-  rm('stat', 'latest', file);
-  rm('plan', 'latest', file);
-  rm('restore', 'latest', file, '--to', join(folder, 'one'));
-  rmExpecting([0, 3], 'restore', 'latest', directory, '--to', join(folder, 'some'));
-  if (made !== undefined) {
-    compare(file, cmp(join(folder, 'one', basename(file)), join(made.tree, file)));
-    compare(directory, sameTree(join(folder, 'some', basename(directory)), join(made.tree, directory)));
-  }
-
-  heading('A backup killed in the middle goes on');
-  await killedBackup(volume);
-  rm('status');
-  rmExpecting([0, 3], 'backup', volume, '--name', 'killed', '--chunk-size', '16M', '--commit-every', '16M');
-
-  heading('The index deleted, and made again from the tapes');
-  rmSync(join(home, 'index'), { recursive: true, force: true });
-  console.log(`\n$ rm -rf ${join(home, 'index')}`);
-  rmExpecting([1], 'sets');
-  rm('index', 'rebuild');
-  rm('sets');
-  rm('restore', 'demo@latest', file, '--to', join(folder, 'again'));
-  if (made !== undefined) compare(`${file} after the rebuild`, cmp(join(folder, 'again', basename(file)), join(made.tree, file)));
-
-  heading('The whole volume back: by Reelmap, and with stock tar');
-  const back = join(folder, 'back.img');
-  rm('restore-volume', 'latest', back);
-  run('e2fsck', ['-fn', back], { expect: [0, 4] });
-  stockTar();
-
-  heading('One bit of the tape flipped: what is lost and what is not');
-  const place = tapePlace(file);
-  if (place !== undefined) {
-    flipByte(join(cartridges(), place.barcode, 'data'), place.recordBytes);
-    rmExpecting([3], 'verify', 'latest');
-    rmExpecting([3], 'restore', 'latest', file, '--to', join(folder, 'damaged'));
-    rmExpecting([0, 3], 'restore', 'latest', '/', '--to', join(folder, 'rest'));
-  }
-
-  heading(failures === 0 ? 'All as expected' : `${failures} things were not as expected`);
-  console.log(`
-Everything is in ${folder}; \`rm -rf ${folder}\` removes it. To go on by hand:
-
-  export REELMAP_HOME=${home}
-  alias reelmap='node ${reelmap}'
-  reelmap ls latest / -l
-`);
-  process.exitCode = failures === 0 ? 0 : 1;
-}
-
-/** Copies the set's tape files out of the cartridge and unpacks them with the system's tar. */
-function stockTar(): void {
-  const files = join(folder, 'tape-files');
-  rm('tape', 'export-files', 'latest', files);
-  const names = readdirSync(files).sort();
-  run('sh', ['-c', `cd ${shown(files)} && mkdir out && for f in *.chunk.tar; do tar -b 512 -xSf "$f" -C out; done && ls -ls out/*/*`]);
-  run('sh', ['-c', `cd ${shown(files)} && cat out/*/*/*.img > stock.img && e2fsck -fn stock.img`], { expect: [0, 4] });
-  if (names.length === 0) failures++;
+  const file = await chooseFile(demo);
+  if (file === undefined) demo.say('The files of this volume are not indexed one by one: it comes back whole only.');
+  if (file !== undefined) filesBack(demo, volume, file);
+  await killAndGoOn(demo, volume);
+  loseIndex(demo, file);
+  volumeBack(demo, volume, file);
+  if (file !== undefined) damageTape(demo, volume, file);
+  process.exitCode = demo.end();
 }
 
 await main();

@@ -1,4 +1,5 @@
 /** `reelmap backup VOLUME...`: a full backup, and what it would do with -n. */
+import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackupResult, backupVolume } from '../../backup/backup.ts';
 import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
@@ -11,13 +12,13 @@ import { GAP_BYTES_DEFAULT, storedRuns } from '../../plan/stored-runs.ts';
 import { openFileStore } from '../../storage/file-store.ts';
 import { dataRuns } from '../../storage/holes.ts';
 import { openSpool } from '../../storage/spool.ts';
-import { checkRecordSize, RECORD_SIZE_DEFAULT } from '../../tape/archive/chunk.ts';
 import { readLabelDocuments } from '../../tape/archive/label-documents.ts';
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes, formatSeconds } from '../progress.ts';
 import { quote } from '../quoting.ts';
+import { recordSizeOf } from '../record-size.ts';
 import { parseSize } from '../sizes.ts';
 import { PROGRAM } from '../version.ts';
 import { type FoundVolume, findVolume } from '../volume.ts';
@@ -31,9 +32,10 @@ interface Options {
   readonly chunkSize?: string;
   readonly commitEvery?: string;
   readonly cartridge?: string[];
-  readonly chunkHash: boolean;
+  readonly chunkHash?: boolean;
   readonly waitTape?: boolean;
   readonly wait?: boolean;
+  readonly abandon?: boolean;
 }
 
 export const define: CommandModule['define'] = (command, act) => {
@@ -46,9 +48,11 @@ export const define: CommandModule['define'] = (command, act) => {
     .option('--chunk-size <size>', 'most bytes of one tape file', '4G')
     .option('--commit-every <size>', 'a synchronous mark after this much', '64G')
     .option('--cartridge <barcode...>', 'write to these cartridges only')
-    .option('--no-chunk-hash', 'no SHA-256 of each chunk beside the copy')
+    .option('--chunk-hash', 'SHA-256 of each chunk beside the copy; default where a processor is to spare (3 or more)')
+    .option('--no-chunk-hash', 'none: records still have their CRC-32C')
     .option('--wait-tape', 'with no cartridge left: wait for one instead of stopping')
     .option('--wait', 'wait for a busy drive or index')
+    .option('--abandon', 'back nothing up: give up what an interrupted backup of these volumes left')
     .addHelpText(
       'after',
       '\nA backup that was interrupted goes on when the same command is run again.\n\nExample:\n  reelmap backup /var/lib/libvirt/images/mail.img --name mail',
@@ -59,6 +63,7 @@ export const define: CommandModule['define'] = (command, act) => {
 };
 
 async function backupAll(context: CommandContext, words: readonly string[], options: Options): Promise<ExitStatus> {
+  if (options.abandon) return (await import('../abandon-run.ts')).abandonAll(context, words);
   if (options.name !== undefined && words.length > 1) {
     throw new UserError('--name', 'is for one volume', 'back up the others with a name of their own', {
       kind: 'usage',
@@ -74,7 +79,7 @@ async function backupAll(context: CommandContext, words: readonly string[], opti
 
 async function backupOne(context: CommandContext, word: string, options: Options): Promise<ExitStatus> {
   const started = context.clock();
-  const recordSize = recordSizeOf(options);
+  const recordSize = recordSizeOf(options.recordSize);
   const found = findVolume(word);
   const signal = context.signal();
   await using volume = await openFileStore(found.path, { writable: false, direct: 'bulk' });
@@ -95,8 +100,9 @@ async function backupOne(context: CommandContext, word: string, options: Options
   await using place = await openWorkplace(context.home, {
     command: `backup ${found.path}`,
     wait: options.wait === true,
+    createIndex: true,
     disks: [{ store: volume, path: found.path, writable: false }],
-    digest: options.chunkHash,
+    digest: options.chunkHash ?? availableParallelism() > BUSY_PROCESSORS,
     thread: true,
     note: (text) => context.output.note(text),
   });
@@ -105,19 +111,6 @@ async function backupOne(context: CommandContext, word: string, options: Options
   const result = await run(context, place, source, found, options, recordSize);
   report(context, result, (context.clock() - started) / 1000);
   return result.partial ? ExitStatus.partial : ExitStatus.done;
-}
-
-function recordSizeOf(options: Options): number {
-  const recordSize =
-    options.recordSize === undefined ? RECORD_SIZE_DEFAULT : parseSize(options.recordSize, '--record-size', 512);
-  try {
-    checkRecordSize(recordSize);
-  } catch (error) {
-    throw new UserError(`--record-size ${options.recordSize}`, (error as Error).message, 'leave it at 256K', {
-      kind: 'usage',
-    });
-  }
-  return recordSize;
 }
 
 async function run(
@@ -168,6 +161,9 @@ async function run(
     progress.end();
   }
 }
+
+/** Walk and copy keep this many busy; a hash on one of them would cost a backup a third of its time. */
+const BUSY_PROCESSORS = 2;
 
 /** Seconds between two looks for a new cartridge. */
 const LOOK_EVERY_MS = 5000;

@@ -1,10 +1,10 @@
-/** `reelmap find PATTERN`: names in all sets, by glob or regular expression; no tape moves. */
+/** `reelmap find [PATTERN]`: names in all sets, by glob or regular expression, or what could not be backed up exactly; no tape moves. */
 import { UserError } from '../../bytes/errors.ts';
 import { decodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { entryJson } from '../entry-text.ts';
 import { ExitStatus } from '../exit.ts';
-import { jsonBytes, quote } from '../quoting.ts';
+import { jsonBytes, quote, safeText } from '../quoting.ts';
 import type { ListedEntry, SetRecord, SetView } from '../services.ts';
 import { resolveSet, SHORT_ID } from '../set-spec.ts';
 
@@ -14,21 +14,23 @@ interface Options {
   readonly since?: string;
   readonly regex?: boolean;
   readonly null?: boolean;
+  readonly problems?: boolean;
 }
 
 export const define: CommandModule['define'] = (command, act) => {
   command
-    .argument('<pattern>', 'a glob; of the whole path when there is a / in it, else of the name')
+    .argument('[pattern]', 'a glob; of the whole path when there is a / in it, else of the name')
     .option('--set <set>', 'only in this set')
     .option('--volume <name>', 'only in sets of this volume')
     .option('--since <date>', 'only in sets begun on or after this date')
     .option('--regex', 'the pattern is a regular expression (JavaScript), of the whole path')
+    .option('--problems', 'only entries that could not be backed up exactly, with the reasons')
     .option('-0, --null', 'paths as they are, each ended by a NUL byte')
     .addHelpText(
       'after',
-      "\nExample:\n  reelmap find '*.odt' --volume home\n  reelmap find --regex '/2026-0[1-3]/.*\\.jpe?g$'",
+      "\nExample:\n  reelmap find '*.odt' --volume home\n  reelmap find --regex '/2026-0[1-3]/.*\\.jpe?g$'\n  reelmap find --problems --set home@latest",
     )
-    .action((pattern: string, options: Options) => {
+    .action((pattern: string | undefined, options: Options) => {
       act((context) => find(context, pattern, options));
     });
 };
@@ -74,11 +76,16 @@ interface Found {
   readonly entry: ListedEntry;
 }
 
-async function find(context: CommandContext, pattern: string, options: Options): Promise<ExitStatus> {
+async function find(context: CommandContext, pattern: string | undefined, options: Options): Promise<ExitStatus> {
   const { output } = context;
-  const matches = await matcherOf(pattern, options.regex === true);
+  if (pattern === undefined && !options.problems)
+    throw new UserError('find', 'no pattern was given', "write '*' for everything", { kind: 'usage' });
+  const matches = pattern === undefined ? () => true : await matcherOf(pattern, options.regex === true);
+  const wanted = (entry: ListedEntry): boolean => !options.problems || entry.problems.length > 0;
   await using index = await (await context.services()).openIndex(context.home);
-  const sets = chosen(await index.sets(), options);
+  const all = await index.sets();
+  if (all.length === 0) throw new UserError('find', 'there are no sets yet', '`reelmap backup VOLUME` makes one');
+  const sets = chosen(all, options);
   let unread = 0;
   const skipped = (record: SetRecord): void => {
     unread++;
@@ -89,14 +96,17 @@ async function find(context: CommandContext, pattern: string, options: Options):
   async function* found(): AsyncGenerator<Found> {
     for (const record of sets) {
       if (record.filesystems.some((one) => !one.indexed)) skipped(record);
-      yield* inSet(await index.open(record), matches);
+      if (record.filesystems.some((one) => one.indexed && mayHave(one, options)))
+        yield* inSet(await index.open(record), matches, wanted);
     }
   }
   if (output.json) await output.array(asJson(found()));
   else {
-    for await (const { record, path } of found()) {
+    for await (const { record, path, entry } of found()) {
+      const why = options.problems ? `: ${safeText(entry.problems.join('; '))}` : '';
+      const line = `${quote(path)}${why}`;
       if (options.null) output.raw(Buffer.concat([path, Buffer.from([0])]));
-      else output.line(options.set === undefined ? `${record.set.slice(0, SHORT_ID)}  ${quote(path)}` : quote(path));
+      else output.line(options.set === undefined ? `${record.set.slice(0, SHORT_ID)}  ${line}` : line);
       if (output.closed) break;
     }
   }
@@ -110,16 +120,22 @@ async function* asJson(found: AsyncIterable<Found>): AsyncIterable<unknown> {
 
 const SLASH = Buffer.from('/');
 
-async function* inSet(view: SetView, matches: Matches): AsyncGenerator<Found> {
+/** A filesystem without problems need not be walked to find none. */
+const mayHave = ({ problems }: SetRecord['filesystems'][number], options: Options): boolean =>
+  !options.problems || problems > 0;
+
+async function* inSet(view: SetView, matches: Matches, wanted: (entry: ListedEntry) => boolean): AsyncGenerator<Found> {
   for (const { number, indexed } of view.record.filesystems) {
     const root = indexed ? await view.root(number) : undefined;
     if (root === undefined) continue;
+    if (wanted(root) && matches('/', '')) yield { record: view.record, path: SLASH, entry: root };
     for await (const { parents, entries } of view.walk(root)) {
       const above = Buffer.concat(parents.flatMap((name) => [SLASH, name]).concat(SLASH));
       const text = decodeArgument(above);
       for (const entry of entries) {
         const name = decodeArgument(entry.name);
-        if (matches(text + name, name)) yield { record: view.record, path: Buffer.concat([above, entry.name]), entry };
+        if (wanted(entry) && matches(text + name, name))
+          yield { record: view.record, path: Buffer.concat([above, entry.name]), entry };
       }
     }
   }

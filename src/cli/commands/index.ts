@@ -5,6 +5,8 @@ import { listSets, wholeManifest } from '../../tape-index/sets.ts';
 import { rebuildIndex } from '../../verify/rebuild.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
+import { requireIndex } from '../lost-index.ts';
+import { requireLibrary } from '../tape-library.ts';
 import { PROGRAM } from '../version.ts';
 import { filesystemOpeners, openIndexStore, openWorkplace } from '../workplace.ts';
 
@@ -37,6 +39,7 @@ export const define: CommandModule['define'] = (command, act) => {
 
 async function rebuild(context: CommandContext, options: Options): Promise<ExitStatus> {
   const { output } = context;
+  requireLibrary(context.home);
   await using place = await openWorkplace(context.home, {
     command: 'index rebuild',
     wait: options.wait === true,
@@ -65,6 +68,7 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
 
 async function checkAll(context: CommandContext): Promise<ExitStatus> {
   const { output } = context;
+  await requireIndex(context.home);
   await using store = await openIndexStore(context.home, { command: 'index check' });
   let whole = true;
   for (const set of await listSets(store)) {

@@ -53,7 +53,7 @@ async function restore(
   const services = await context.services();
   await using open = await openSet(() => services.openIndex(context.home), word);
   const signal = context.signal();
-  await using tapes = await services.openTapes(context.home, open.record, signal);
+  await using tapes = await services.openTapes(context.home, open.record, context.output.note, signal);
   const progress = context.progress();
   try {
     const outcome = await restoreFiles({

@@ -1,5 +1,6 @@
 /** `reelmap stat SET PATH`: one entry with all that the index knows, and where on tape it lies. */
 
+import type { Bytes, TapeObject } from '../../bytes/units.ts';
 import { ExtentKind } from '../../filesystem/filesystem.ts';
 import { planRestore, type RestorePlan, WantedExtents } from '../../plan/restore-plan.ts';
 import type { IndexedExtent } from '../../tape-index/entry.ts';
@@ -25,10 +26,17 @@ export const define: CommandModule['define'] = (command, act) => {
     });
 };
 
+/** A piece of the entry's content on tape: bytes in a row there and in the file. */
 interface TapePosition {
-  readonly cartridge: string;
-  readonly object: number;
+  readonly barcode: string;
+  /** The record in which it begins, where in it, and how many records it touches. */
+  readonly object: TapeObject;
+  readonly byteInRecord: Bytes;
   readonly records: number;
+  readonly fileOffset: Bytes;
+  readonly byteLength: Bytes;
+  /** Of a virtual cartridge: byte of its `data` file. */
+  readonly dataFileOffset?: Bytes;
 }
 
 async function show(
@@ -41,7 +49,8 @@ async function show(
   await using open = await openSet(async () => (await context.services()).openIndex(context.home), word);
   const wanted = pathOf(path);
   const entry = await entryAt(open.view, wanted, filesystemNumber(partition));
-  const positions = positionsOf(await planEntry(open.view, entry), open.record.cartridges);
+  const onTape = positionsOf(await planEntry(open.view, entry), open.record.cartridges);
+  const positions = await withDataOffsets(context, onTape);
   const proof = await open.view.proof?.(entry);
   if (output.json) {
     const { set } = open.record;
@@ -78,14 +87,40 @@ async function planEntry(view: SetView, entry: ListedEntry): Promise<RestorePlan
   return planRestore(wanted, view, { gapBytesMax: 0 });
 }
 
+/** In the order of the file. */
 function positionsOf(
-  plan: RestorePlan,
-  cartridges: readonly { readonly id: string; readonly barcode: string }[],
+  { chunks, cartridges, pieces, recordSize }: RestorePlan,
+  known: readonly { readonly id: string; readonly barcode: string }[],
 ): TapePosition[] {
-  const barcode = (id: string): string => cartridges.find((one) => one.id === id)?.barcode ?? id;
-  return plan.cartridges.flatMap(({ cartridge, reads }) =>
-    reads.map(({ object, records }) => ({ cartridge: barcode(cartridge), object, records })),
-  );
+  const out: TapePosition[] = [];
+  for (const { cartridge, reads } of cartridges) {
+    const barcode = known.find((one) => one.id === cartridge)?.barcode ?? cartridge;
+    for (const { chunk, pieceFrom, pieceTo } of reads) {
+      const { dataObject } = chunks[chunk].copy;
+      for (let row = pieceFrom; row < pieceTo; row++) {
+        const [place, byteLength] = [pieces.place[row], pieces.length[row]];
+        const first = Math.floor(place / recordSize);
+        out.push({
+          barcode,
+          object: dataObject + first,
+          byteInRecord: place % recordSize,
+          records: Math.floor((place + byteLength - 1) / recordSize) - first + 1,
+          fileOffset: pieces.fileOffset[row],
+          byteLength,
+        });
+      }
+    }
+  }
+  return out.sort((a, b) => a.fileOffset - b.fileOffset);
+}
+
+async function withDataOffsets(context: CommandContext, positions: readonly TapePosition[]): Promise<TapePosition[]> {
+  const services = await context.services();
+  const offsets = (await services.dataOffsets?.(context.home, positions).catch(() => undefined)) ?? [];
+  return positions.map((one, i) => {
+    const at = offsets[i];
+    return at === undefined ? one : { ...one, dataFileOffset: at + one.byteInRecord };
+  });
 }
 
 function headLines(entry: ListedEntry, path: Uint8Array): string[] {
@@ -118,10 +153,10 @@ function extentLines(extents: readonly IndexedExtent[]): string[] {
 function tapeLines(positions: readonly TapePosition[]): string[] {
   const lines = positions
     .slice(0, SHOWN_MAX)
-    .map(
-      ({ cartridge, object, records }) =>
-        `tape       cartridge ${safeText(cartridge)}, object ${object}, ${records} records`,
-    );
+    .map(({ barcode, object, byteInRecord, records, byteLength, dataFileOffset }) => {
+      const data = dataFileOffset === undefined ? '' : `; byte ${dataFileOffset} of its data file`;
+      return `tape       cartridge ${safeText(barcode)}, object ${object}, byte ${byteInRecord} of the record: ${byteLength} bytes in ${records} records${data}`;
+    });
   if (positions.length > SHOWN_MAX) lines.push(`tape       ... ${positions.length - SHOWN_MAX} more (--json has all)`);
   return lines;
 }

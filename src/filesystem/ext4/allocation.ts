@@ -65,7 +65,7 @@ async function eachBitmap(
           continue;
         }
         const view = new DataView(piece.view.buffer, piece.view.byteOffset + at[order[i]] - piece.base, g.blockSize);
-        if (checksumRight(g, groups, group, view)) bitmaps.set(group, wordsOf(view));
+        if (checksumRight(g, groups, group, view)) bitmaps.set(group, wordsOf(view).slice());
         else notes.push(`block bitmap of group ${group} has a wrong checksum: all of the group is copied`);
       }
     }

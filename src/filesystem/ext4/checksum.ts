@@ -3,7 +3,7 @@
  * Linux fs/ext4/super.c `ext4_group_desc_csum`, inode.c `ext4_inode_csum`; Documentation/filesystems/ext4/checksums.rst.
  */
 import { crc32cRaw, crc32cRawWords } from '../../bytes/crc32c.ts';
-import { ext4_inode } from './layouts.ts';
+import { ext4_inode, GOOD_OLD_INODE_SIZE } from './layouts.ts';
 
 const number4 = new Uint8Array(4);
 const number8 = new Uint8Array(8);
@@ -40,56 +40,98 @@ export function inodeSeed(filesystemSeed: number, inode: number, generation: num
 }
 
 const CHECKSUM_LO_WORD = ext4_inode.i_checksum_lo.offset >>> 2;
-const EXTRA_ISIZE_WORD = ext4_inode.i_extra_isize.offset >>> 2;
+const EXTRA_ISIZE_WORD = ext4_inode.i_extra_isize.offset >>> 2; // and i_checksum_hi above it
 const GENERATION_WORD = ext4_inode.i_generation.offset >>> 2;
-const FIELDS_WORDS = ext4_inode.byteLength >>> 2;
+const LINKS_WORD = ext4_inode.i_links_count.offset >>> 2;
+
+/** Shorter runs of inodes are checked one by one: a call of the native CRC costs as much as two or three. */
+const RUN_LEAST = 4;
+
+/** A piece of inode table: the same memory as words and, where the machine's byte order allows, as bytes. */
+export interface InodeWords {
+  readonly words: Int32Array;
+  /** Undefined when `words` is a decoded copy. */
+  readonly bytes: Uint8Array | undefined;
+}
 
 /**
- * Tells whether the inode at word `base` has the checksum it says, and leaves its checksum fields zeroed.
- * Most inodes are zero after their fields: over those the CRC advances by one table look-up (measured: 0.13 against 0.19 us).
+ * Checks a piece of inode table: sets wrong[i] to 1 for each inode in use whose checksum is wrong, else to 0. Leaves the
+ * checksum fields zeroed.
+ *
+ * CRCs are linear: over neighbouring inodes, the CRC of the whole run follows from the checksums they claim. So a run takes
+ * one native CRC and one shift an inode, and single inodes are looked at only where the run does not agree. A wrong run
+ * passes with the chance of a wrong inode: 2^-32. Measured: 0.05 us an inode, 0.19 one by one.
  */
-export function inodeChecker(
+export function inodeTableChecker(
   wordCount: number,
-  seed: number,
-): (words: Int32Array, base: number, inode: number) => boolean {
-  const signedSeed = seed | 0;
-  const tailWords = Math.max(0, wordCount - FIELDS_WORDS);
-  const overZeros = tailWords > 0 ? zerosOperator(tailWords) : undefined;
-  return (words, base, inode) => {
+  filesystemSeed: number,
+): (piece: InodeWords, firstInode: number, from: number, to: number, wrong: Uint8Array) => void {
+  const seed = filesystemSeed | 0;
+  const shift = zerosOperator(wordCount);
+  let stored = new Int32Array(0);
+  const check = (words: Int32Array, inode: number, i: number): number => {
+    const base = i * wordCount;
     prefix[0] = inode;
     prefix[1] = words[base + GENERATION_WORD];
-    let stored = words[base + CHECKSUM_LO_WORD] & 0xffff;
-    words[base + CHECKSUM_LO_WORD] &= ~0xffff;
-    let mask = 0xffff;
-    if (overZeros === undefined) {
-      return (
-        ((crc32cRawWords(crc32cRawWords(signedSeed, prefix, 0, 2), words, base, base + wordCount) ^ stored) & mask) ===
-        0
-      );
-    }
-    const extra = words[base + EXTRA_ISIZE_WORD];
-    if ((extra & 0xffff) >= 4) {
-      stored |= extra & ~0xffff;
-      words[base + EXTRA_ISIZE_WORD] = extra & 0xffff;
-      mask = -1;
-    }
-    const tail = base + FIELDS_WORDS;
-    const end = base + wordCount;
-    let any = 0;
-    for (let i = tail; i < end; i++) any |= words[i];
-    const head = crc32cRawWords(crc32cRawWords(signedSeed, prefix, 0, 2), words, base, any === 0 ? tail : end);
-    return (((any === 0 ? overZeros(head) : head) ^ stored) & mask) === 0;
+    const crc = crc32cRawWords(crc32cRawWords(seed, prefix, 0, 2), words, base, base + wordCount);
+    return ((crc ^ stored[i]) & (hasHigh(words, base, wordCount) ? -1 : 0xffff)) === 0 ? 0 : 1;
   };
+  return ({ words, bytes }, firstInode, from, to, wrong) => {
+    if (stored.length < to) stored = new Int32Array(to);
+    for (let i = from; i < to; ) {
+      let end = i;
+      let predicted = 0;
+      for (; end < to; end++) {
+        const base = end * wordCount;
+        if (words[base + LINKS_WORD] >>> 16 === 0 || !hasHigh(words, base, wordCount)) break;
+        stored[end] = takeChecksum(words, base, wordCount);
+        prefix[0] = firstInode + end;
+        prefix[1] = words[base + GENERATION_WORD];
+        predicted = shift(predicted ^ crc32cRawWords(seed, prefix, 0, 2)) ^ stored[end];
+      }
+      const agrees =
+        end - i >= RUN_LEAST &&
+        bytes !== undefined &&
+        (crc32cRaw(0, bytes.subarray(i * wordCount * 4, end * wordCount * 4)) | 0) === predicted;
+      for (; i < end; i++) wrong[i] = agrees ? 0 : check(words, firstInode + i, i);
+      if (i === to) return;
+      wrong[i] = 0;
+      const base = i * wordCount;
+      if (words[base + LINKS_WORD] >>> 16 !== 0) {
+        stored[i] = takeChecksum(words, base, wordCount);
+        wrong[i] = check(words, firstInode + i, i);
+      }
+      i++;
+    }
+  };
+}
+
+/** Whether the inode has the upper half of a checksum. */
+const hasHigh = (words: Int32Array, base: number, wordCount: number): boolean =>
+  wordCount > GOOD_OLD_INODE_SIZE / 4 && (words[base + EXTRA_ISIZE_WORD] & 0xffff) >= 4;
+
+/** The checksum an inode claims; its fields are zero afterwards, as they were when it was computed. */
+function takeChecksum(words: Int32Array, base: number, wordCount: number): number {
+  let stored = words[base + CHECKSUM_LO_WORD] & 0xffff;
+  words[base + CHECKSUM_LO_WORD] &= ~0xffff;
+  if (hasHigh(words, base, wordCount)) {
+    stored |= words[base + EXTRA_ISIZE_WORD] & ~0xffff;
+    words[base + EXTRA_ISIZE_WORD] &= 0xffff;
+  }
+  return stored;
 }
 
 /** Advances a CRC-32C register over that many zero words: linear, so four tables of 256 do it. */
 function zerosOperator(wordCount: number): (register: number) => number {
   const zeros = new Int32Array(wordCount);
   const t = new Int32Array(4 * 256);
-  for (let k = 0; k < 4; k++) {
-    for (let n = 0; n < 256; n++) t[k * 256 + n] = crc32cRawWords(n << (8 * k), zeros, 0, wordCount);
+  for (let bit = 0; bit < 32; bit++) {
+    const image = crc32cRawWords(1 << bit, zeros, 0, wordCount);
+    const first = (bit >>> 3) * 256;
+    const mask = 1 << (bit & 7);
+    for (let n = mask; n < 2 * mask; n++) t[first + n] = t[first + n - mask] ^ image;
   }
-  return (c) => t[c & 0xff] ^ t[256 + ((c >>> 8) & 0xff)] ^ t[512 + ((c >>> 16) & 0xff)] ^ t[768 + (c >>> 24)];
+  return (c) => t[c & 0xff] ^ t[256 + ((c >>> 8) & 0xff)] ^ (t[512 + ((c >>> 16) & 0xff)] ^ t[768 + (c >>> 24)]);
 }
 
 let crc16Table: Uint16Array | undefined;

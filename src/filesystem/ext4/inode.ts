@@ -4,6 +4,7 @@
  */
 import { bytesOf } from '../../bytes/layout.ts';
 import { InodeFlag } from '../filesystem.ts';
+import type { InodeWords } from './checksum.ts';
 import { readExtentRoot } from './extents.ts';
 import { Incompat } from './features.ts';
 import { readBlockMap } from './indirect.ts';
@@ -16,6 +17,7 @@ import {
   ext4_inode,
   GOOD_OLD_INODE_SIZE,
 } from './layouts.ts';
+import { wordsOf } from './read-pieces.ts';
 import type { Geometry } from './superblock.ts';
 import { blocksInside, type PendingBlocks, PendingLevel, type WalkState } from './walk-state.ts';
 import type { ParsedXattrs, ValueInInode } from './xattr.ts';
@@ -56,10 +58,15 @@ export interface PendingValue {
   readonly value: ValueInInode;
 }
 
-/** A piece of inode table in memory, twice: for words and for structures. */
-export interface InodeTablePiece {
-  readonly words: Int32Array;
+/** A piece of inode table in memory, for words and for structures. */
+export interface InodeTablePiece extends InodeWords {
   readonly view: DataView;
+}
+
+/** The bytes of inode table in `view`. */
+export function tablePiece(view: DataView): InodeTablePiece {
+  const words = wordsOf(view);
+  return { view, words, bytes: words.buffer === view.buffer ? bytesOf(view) : undefined };
 }
 
 /** Where the newest row's inode is. One object for all: measured, an object for each inode is a tenth of the walk. */
@@ -72,7 +79,7 @@ interface Place {
   row: number;
 }
 const place: Place = {
-  piece: { words: new Int32Array(0), view: new DataView(new ArrayBuffer(0)) },
+  piece: tablePiece(new DataView(new ArrayBuffer(0))),
   base: 0,
   at: 0,
   flags: 0,
@@ -89,7 +96,7 @@ export interface Pending {
 export function isListed(g: Geometry, inode: number, flags: number): boolean {
   if (inode < g.firstInode) return inode === 2;
   if ((flags & Ext4InodeFlag.eaInode) !== 0 && (g.incompat & Incompat.eaInode) !== 0) return false;
-  return !g.hiddenInodes.has(inode);
+  return inode > g.hiddenInodeMax || !g.hiddenInodes.has(inode);
 }
 
 export const linksOf = (words: Int32Array, base: number): number => words[base + W_GID_LINKS] >>> 16;

@@ -2,7 +2,7 @@
  * On-disk structures of ext2, ext3 and ext4, all little-endian.
  * Linux fs/ext4/ext4.h, ext4_extents.h, xattr.h; Documentation/filesystems/ext4. Names are theirs.
  */
-import { byteField, layout, u8, u16le, u32le, u64le } from '../../bytes/layout.ts';
+import { byteField, layout, u8, u16le, u32le } from '../../bytes/layout.ts';
 
 /** Byte address of the superblock, whatever the block size. */
 export const SUPERBLOCK_OFFSET = 1024;
@@ -39,7 +39,6 @@ export const ext4_super_block = layout(1024, {
   s_first_meta_bg: u32le(0x104),
   s_blocks_count_hi: u32le(0x150),
   s_free_blocks_count_hi: u32le(0x158),
-  s_mmp_block: u64le(0x168),
   s_checksum_type: u8(0x175), // 1: crc32c
   s_snapshot_inum: u32le(0x180),
   s_usr_quota_inum: u32le(0x240),

@@ -84,6 +84,9 @@ function* spansOf(pieces: Pieces): Generator<ReadRequest & { readonly from: numb
   }
 }
 
+/** Bytes of a buffer at first: enough for small volumes, grown to the longest read. */
+const BUFFER_LEAST = 64 * 1024;
+
 /** What a read gave; a FormatError is an answer here. */
 export interface ReadOutcome {
   readonly view: DataView | undefined;
@@ -99,7 +102,10 @@ async function outcomeOf(read: Promise<DataView>): Promise<ReadOutcome> {
   }
 }
 
-/** Does the reads in order, `depth` of them under way at once. */
+/**
+ * Does the reads in order, `depth` of them under way at once, in buffers that go round: a view is good until the next
+ * read is asked for.
+ */
 export async function* readAhead<R extends ReadRequest>(
   readAt: ReadAt,
   requests: Iterator<R>,
@@ -107,11 +113,17 @@ export async function* readAhead<R extends ReadRequest>(
   signal?: AbortSignal,
 ): AsyncGenerator<ReadOutcome & { readonly request: R }> {
   const queue: { request: R; outcome: Promise<ReadOutcome> }[] = [];
-  for (;;) {
+  const buffers: Uint8Array[] = [];
+  for (let turn = 0; ; ) {
     while (queue.length < depth) {
       const next = requests.next();
       if (next.done === true) break;
-      const outcome = outcomeOf(readAt(next.value.offset, next.value.length, signal));
+      const { offset, length } = next.value;
+      let into = buffers[turn];
+      if (into === undefined || into.length < length) into = new Uint8Array(Math.max(length, BUFFER_LEAST));
+      buffers[turn] = into;
+      turn = (turn + 1) % depth;
+      const outcome = outcomeOf(readAt(offset, length, signal, into));
       outcome.catch(() => undefined); // thrown where it is awaited below; a consumer that leaves early must not crash us
       queue.push({ request: next.value, outcome });
     }

@@ -43,6 +43,7 @@ export interface Geometry {
   readonly journalInode: number;
   /** Inodes at or above `firstInode` that are not files: journal, quota, orphan file, snapshots. */
   readonly hiddenInodes: ReadonlySet<number>;
+  readonly hiddenInodeMax: number;
   /** Seed of the CRC-32C checksums, or undefined without metadata_csum. */
   readonly checksumSeed: number | undefined;
   /** Seeds the hashes of attribute values kept in inodes, with or without metadata_csum. */
@@ -81,6 +82,16 @@ export function decodeSuperblock(view: DataView): Geometry {
   );
   const seed = crc32cRaw(0xffff_ffff, s.s_uuid);
   const chosenSeed = (incompat & Incompat.csumSeed) !== 0 ? s.s_checksum_seed : seed;
+  const hiddenInodes = new Set(
+    [
+      s.s_journal_inum,
+      s.s_usr_quota_inum,
+      s.s_grp_quota_inum,
+      s.s_prj_quota_inum,
+      s.s_orphan_file_inum,
+      s.s_snapshot_inum,
+    ].filter((inode) => inode !== 0),
+  );
   const geometry: Geometry = {
     type: ext4Type(compat, incompat, roCompat),
     uuid: s.s_uuid.slice(),
@@ -107,16 +118,8 @@ export function decodeSuperblock(view: DataView): Geometry {
     state: s.s_state,
     lastOrphan: s.s_last_orphan,
     journalInode: s.s_journal_inum,
-    hiddenInodes: new Set(
-      [
-        s.s_journal_inum,
-        s.s_usr_quota_inum,
-        s.s_grp_quota_inum,
-        s.s_prj_quota_inum,
-        s.s_orphan_file_inum,
-        s.s_snapshot_inum,
-      ].filter((inode) => inode !== 0),
-    ),
+    hiddenInodes,
+    hiddenInodeMax: Math.max(0, ...hiddenInodes),
     checksumSeed: hasCsum ? chosenSeed : undefined,
     valueHashSeed: chosenSeed,
     hasGdtCsum: (roCompat & RoCompat.gdtCsum) !== 0,

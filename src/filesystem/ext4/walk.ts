@@ -6,13 +6,13 @@
 import { loadNativeCrc32c } from '../../bytes/crc32c.ts';
 import type { InodeBatch, WalkBatch } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
-import { inodeChecker } from './checksum.ts';
+import { inodeTableChecker } from './checksum.ts';
 import { DirectoryList, InodeSet } from './directory-list.ts';
 import { GroupFlag, type Groups } from './groups.ts';
-import { addInode, flagsOf, type InodeTablePiece, isListed, linksOf, type Pending } from './inode.ts';
+import { addInode, flagsOf, type InodeTablePiece, isListed, linksOf, type Pending, tablePiece } from './inode.ts';
 import { InodeRows } from './inode-rows.ts';
 import { readNames } from './names.ts';
-import { readAhead, wordsOf } from './read-pieces.ts';
+import { readAhead } from './read-pieces.ts';
 import { resolveBlocks } from './resolve.ts';
 import type { Geometry } from './superblock.ts';
 import { PendingBlocks, type WalkState } from './walk-state.ts';
@@ -82,7 +82,7 @@ async function* readInodes(walk: WalkState): AsyncGenerator<InodeBatch> {
   const scan = tableScanner(walk, rows, pending);
   for await (const read of readAhead(walk.readAt, tableReads(g, walk.groups), TABLE_READS, walk.signal)) {
     for await (const { view, firstInode, count } of readableParts(walk, read)) {
-      const piece = { words: wordsOf(view), view };
+      const piece = tablePiece(view);
       for (let done = 0; ; ) {
         done = scan(piece, firstInode, done, count);
         if (done === count) break;
@@ -102,18 +102,19 @@ function tableScanner(
 ): (piece: InodeTablePiece, firstInode: number, from: number, to: number) => number {
   const { g } = walk;
   const wordsPerInode = g.inodeSize >>> 2;
-  const right = g.checksumSeed === undefined ? undefined : inodeChecker(wordsPerInode, g.checksumSeed);
+  const check = g.checksumSeed === undefined ? undefined : inodeTableChecker(wordsPerInode, g.checksumSeed);
+  const wrong = new Uint8Array(Math.max(TABLE_READ_MAX, g.blockSize) / g.inodeSize);
   return (piece, firstInode, from, to) => {
     const { words } = piece;
+    if (from === 0) check?.(piece, firstInode, 0, to, wrong);
     for (let i = from; i < to; i++) {
       const base = i * wordsPerInode;
       if (linksOf(words, base) === 0) continue;
       const inode = firstInode + i;
       if (!isListed(g, inode, flagsOf(words, base))) continue;
       if (rows.count === rows.capacity || pending.blocks.weight > EXTENTS_PER_BATCH) return i;
-      const intact = right === undefined || right(words, base, inode);
       walk.listed.add(inode);
-      addInode(walk, rows, pending, piece, base, inode, intact);
+      addInode(walk, rows, pending, piece, base, inode, wrong[i] === 0);
     }
     return to;
   };

@@ -5,12 +5,12 @@
 import { crc32cRaw } from '../../bytes/crc32c.ts';
 import { FormatError } from '../../bytes/errors.ts';
 import { ExtentKind, type InodeBatch, InodeFlag, type Xattr } from '../filesystem.ts';
-import { inodeChecker } from './checksum.ts';
+import { inodeTableChecker } from './checksum.ts';
 import { GroupFlag, inodeAddress } from './groups.ts';
-import { addInode, flagsOf, type PendingValue } from './inode.ts';
+import { addInode, flagsOf, type PendingValue, tablePiece } from './inode.ts';
 import { InodeRows } from './inode-rows.ts';
 import { Ext4InodeFlag } from './layouts.ts';
-import { ascendingOrder, readPieces, wordsOf } from './read-pieces.ts';
+import { ascendingOrder, readPieces } from './read-pieces.ts';
 import { resolveBlocks } from './resolve.ts';
 import { PendingBlocks, type WalkState } from './walk-state.ts';
 import { takeValue } from './xattr.ts';
@@ -79,7 +79,8 @@ async function readValues(walk: WalkState, inodes: readonly number[]): Promise<M
     known.push(inode);
   }
   const { inodeSize } = walk.g;
-  const right = walk.g.checksumSeed === undefined ? undefined : inodeChecker(inodeSize >>> 2, walk.g.checksumSeed);
+  const check = walk.g.checksumSeed === undefined ? undefined : inodeTableChecker(inodeSize >>> 2, walk.g.checksumSeed);
+  const wrong = new Uint8Array(1);
   const order = ascendingOrder(at, known.length);
   for await (const piece of readPieces(
     walk.readAt,
@@ -87,14 +88,15 @@ async function readValues(walk: WalkState, inodes: readonly number[]): Promise<M
     walk.signal,
   )) {
     if (piece.view === undefined) continue;
-    const words = wordsOf(piece.view);
     for (let i = piece.from; i < piece.to; i++) {
-      const base = (at[order[i]] - piece.base) >>> 2;
+      const byte = at[order[i]] - piece.base;
+      const one = tablePiece(new DataView(piece.view.buffer, piece.view.byteOffset + byte, inodeSize));
+      const { words } = one;
       const inode = known[order[i]];
-      const isRegular = (words[base] & 0o170000) === 0o100000;
-      if ((flagsOf(words, base) & Ext4InodeFlag.eaInode) === 0 || !isRegular) continue;
-      const intact = right === undefined || right(words, base, inode);
-      addInode(walk, rows, pending, { words, view: piece.view }, base, inode, intact);
+      const isRegular = (words[0] & 0o170000) === 0o100000;
+      if ((flagsOf(words, 0) & Ext4InodeFlag.eaInode) === 0 || !isRegular) continue;
+      check?.(one, inode, 0, 1, wrong);
+      addInode(walk, rows, pending, one, 0, inode, wrong[0] === 0);
     }
   }
   await resolveBlocks(walk, rows, pending);

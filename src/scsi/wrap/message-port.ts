@@ -70,7 +70,10 @@ export class PortClient {
     const waiting = this.#waiting.get(message.id);
     if (waiting === undefined) return;
     this.#waiting.delete(message.id);
-    if (message.kind === 'result') return waiting.resolve(intoBuffer(message.result, waiting.command.dataIn));
+    if (message.kind === 'result') {
+      waiting.resolve(intoBuffer(message.result, waiting.command.dataIn));
+      return;
+    }
     const { format, error } = message;
     waiting.reject(
       format === undefined ? error : new FormatError(format.kind, format.where, format.what, { cause: error }),
@@ -89,7 +92,7 @@ function intoBuffer(result: ScsiResult, buffer: Uint8Array | undefined): ScsiRes
 export function servePort(port: MessagePort, units: readonly Execute[]): void {
   const running = new Map<number, AbortController>();
   port.on('message', (message: ToServer) => {
-    if (message.kind === 'abort') return running.get(message.id)?.abort();
+    if (message.kind === 'abort') running.get(message.id)?.abort();
     if (message.kind !== 'execute') return;
     const { id, unit, command } = message;
     const controller = new AbortController();

@@ -5,17 +5,18 @@
  *                                    map              record boundaries and checksums (tape/map-format.ts)
  *                                    cartridge.json   case: barcode, switch, chip
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError } from '../../bytes/errors.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
-import type { Bytes } from '../../bytes/units.ts';
+import { type Bytes, bytes, type TapeObject } from '../../bytes/units.ts';
 import { replaceFile, syncFolder } from '../../storage/atomic-file.ts';
 import { openFileStore } from '../../storage/file-store.ts';
 import { isHeld, tryLock } from '../../storage/process-lock.ts';
 import { formatMedium, openMedium } from '../../tape/file-medium.ts';
 import type { TapeMedium } from '../../tape/medium.ts';
+import { ObjectMap } from '../../tape/object-map.ts';
 import type { CartridgeInfo } from '../tape-drive-state.ts';
 
 /** cartridge.json */
@@ -156,6 +157,50 @@ export async function openCartridge(
     throw error;
   }
 }
+
+/** A cartridge's case and map, looked at without a drive. Nothing is locked: of what another process writes, the committed part is seen. */
+export interface CartridgeMap extends AsyncDisposable {
+  readonly case: CartridgeCase;
+  readonly capacity: Bytes;
+  readonly worm: boolean;
+  /** Objects, filemarks and bytes of record data up to end of data. */
+  readonly end: { readonly objects: number; readonly files: number; readonly dataEnd: Bytes };
+  /** Byte of the `data` file at which an object begins; undefined: there is no such object. */
+  dataOffset(object: TapeObject): Promise<Bytes | undefined>;
+}
+
+/** @throws FormatError when it is not there or damaged */
+export async function openCartridgeMap(cartridges: string, barcode: string): Promise<CartridgeMap> {
+  const name = `cartridge ${barcode}`;
+  const folder = folderOf(cartridges, barcode);
+  const info = readCase(cartridges, barcode);
+  const store = await openFileStore(join(folder, 'map'), { direct: 'never', name: `${name}, map` });
+  try {
+    const map = await ObjectMap.open(store, name, statSync(join(folder, 'data')).size, false);
+    return {
+      case: info,
+      capacity: bytes(map.header.capacity),
+      worm: map.header.worm,
+      end: { ...map.end, dataEnd: bytes(map.end.dataEnd) },
+      dataOffset: async (object) => {
+        if (object >= map.end.objects) return undefined;
+        const { offset, exact } = await map.placeOf(object);
+        return exact ? bytes(offset) : undefined;
+      },
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Whether anything was ever written to one of the cartridges. */
+export const anyWritten = (cartridges: string): boolean =>
+  listCartridges(cartridges).some((barcode) => {
+    const data = statSync(join(folderOf(cartridges, barcode), 'data'), { throwIfNoEntry: false });
+    return data !== undefined && data.size > 0;
+  });
 
 /** Bytes that are free where the cartridges are. */
 export function freeBytes(folder: string): Bytes {

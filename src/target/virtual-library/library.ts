@@ -22,12 +22,15 @@ import { replaceFile } from '../../storage/atomic-file.ts';
 import { type HeldLock, isHeld, type LockHolder, lockHolder, tryLock } from '../../storage/process-lock.ts';
 import type { ChangerElement, MoveOutcome } from '../changer.ts';
 import {
+  anyWritten,
   BARCODE,
+  type CartridgeMap,
   createCartridge,
   freeBytes,
   listCartridges,
   type OpenCartridgeOptions,
   openCartridge,
+  openCartridgeMap,
 } from './cartridge.ts';
 import type { LibraryOfCartridges } from './devices.ts';
 
@@ -37,6 +40,12 @@ const MAIL_SLOT_FIRST = 16;
 const DRIVE_FIRST = 256;
 const SLOT_FIRST = 1024;
 const ADDRESS_MAX = 65535;
+const FIRST_OF: Readonly<Record<ChangerElement['type'], number>> = {
+  transport: TRANSPORT,
+  'mail-slot': MAIL_SLOT_FIRST,
+  drive: DRIVE_FIRST,
+  slot: SLOT_FIRST,
+};
 
 export interface NewLibrary {
   readonly drives: number;
@@ -72,6 +81,9 @@ const stateFile = (folder: string): string => join(folder, 'library.json');
 const cartridgeFolder = (folder: string): string => join(folder, 'cartridges');
 
 export const libraryExists = (folder: string): boolean => existsSync(stateFile(folder));
+
+/** Whether the library in `folder`, if there is one, has a cartridge with anything on it. */
+export const libraryHoldsData = (folder: string): boolean => anyWritten(cartridgeFolder(folder));
 
 /** Makes a library with blank cartridges. One that another process made meanwhile is left as it is. @throws FormatError */
 export async function createLibrary(folder: string, options: NewLibrary = LIBRARY_DEFAULTS): Promise<void> {
@@ -143,15 +155,20 @@ function load(folder: string): LibraryState {
   return state;
 }
 
+/** Where a cartridge is. */
+export interface CartridgePlace {
+  readonly barcode: string;
+  readonly address: number | undefined;
+  readonly type: ChangerElement['type'] | 'outside';
+  /** Which of its type, from 0: drive 1, slot 3; undefined outside. */
+  readonly number: number | undefined;
+}
+
 export interface VirtualLibrary {
   readonly folder: string;
   readonly id: string;
   /** Barcodes of all cartridges and the element each is in. */
-  inventory(): readonly {
-    readonly barcode: string;
-    readonly address: number | undefined;
-    readonly type: ChangerElement['type'] | 'outside';
-  }[];
+  inventory(): readonly CartridgePlace[];
   readonly driveAddresses: readonly number[];
   /** A free drive for this process, or who has them all. */
   reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] };
@@ -169,6 +186,10 @@ export interface VirtualLibrary {
   /** Puts a cartridge that is outside into a free slot. */
   importCartridge(barcode: string): Promise<void>;
   freeBytes(): Bytes;
+  /** Case and map of a cartridge, wherever it is. @throws FormatError */
+  cartridgeMap(barcode: string): Promise<CartridgeMap>;
+  /** Where a cartridge's files are. */
+  cartridgeFolder(barcode: string): string;
 }
 
 export interface ReservedDrive extends Disposable {
@@ -208,7 +229,9 @@ class Library implements VirtualLibrary {
     const at = new Map(Object.entries(places).map(([address, barcode]) => [barcode, Number(address)]));
     return listCartridges(cartridgeFolder(this.folder)).map((barcode) => {
       const address = at.get(barcode);
-      return { barcode, address, type: address === undefined ? 'outside' : this.#typeOf(address) };
+      if (address === undefined) return { barcode, address, type: 'outside', number: undefined };
+      const type = this.#typeOf(address);
+      return { barcode, address, type, number: address - FIRST_OF[type] };
     });
   }
 
@@ -369,6 +392,14 @@ class Library implements VirtualLibrary {
 
   freeBytes(): Bytes {
     return freeBytes(this.folder);
+  }
+
+  cartridgeMap(barcode: string): Promise<CartridgeMap> {
+    return openCartridgeMap(cartridgeFolder(this.folder), barcode);
+  }
+
+  cartridgeFolder(barcode: string): string {
+    return join(cartridgeFolder(this.folder), barcode);
   }
 }
 

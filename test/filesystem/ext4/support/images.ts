@@ -114,12 +114,12 @@ export function debugfs(path: string, commands: readonly string[], write = false
 export function fileReadAt(path: string): ReadAt {
   const file = openSync(path, 'r');
   opened.push(file);
-  return async (offset, length) => {
-    const bytes = new Uint8Array(length);
+  return async (offset, length, _signal, into) => {
+    const bytes = into ?? new Uint8Array(length);
     if (readSync(file, bytes, 0, length, offset) !== length) {
       throw new FormatError('corrupt', path, `bytes ${offset} to ${offset + length} end past the file`);
     }
-    return new DataView(bytes.buffer);
+    return new DataView(bytes.buffer, bytes.byteOffset, length);
   };
 }
 const opened: number[] = [];
