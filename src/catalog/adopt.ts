@@ -26,7 +26,7 @@ export async function readFileAt(drive: TapeDrive, barcode: string, object: Tape
     const what = classifyFile(first);
     if (what.kind !== 'chunk') return { kind: 'other', what };
     const header = await parseChunkHeader(withFirst(first, next), `cartridge ${barcode}, object ${object}`);
-    const records = header.headerRecords + chunkTrailer(header.storedBytes, header.recordSize).records;
+    const records = chunkRecords(header);
     for (let i = header.headerRecords; i < records; i++) {
       if ((await next()) === undefined) return { kind: 'nothing' };
     }
@@ -38,6 +38,10 @@ export async function readFileAt(drive: TapeDrive, barcode: string, object: Tape
     throw error;
   }
 }
+
+/** Records of the chunk's tape file, its filemark left out. */
+export const chunkRecords = (header: ChunkHeader): number =>
+  header.headerRecords + chunkTrailer(header.storedBytes, header.recordSize).records;
 
 /** The index's record of a chunk found on tape. */
 export function chunkRecordOf(

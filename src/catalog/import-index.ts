@@ -4,12 +4,14 @@ import type { Manifest } from '../bytes/manifest.ts';
 import { readIndexFile } from '../tape/archive/index-file.ts';
 import type { NextRecord } from '../tape/archive/record-stream.ts';
 import { checkSet } from '../tape-index/check.ts';
+import { chunkExtents } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
-import { dropUnsealedSet, sealSet } from '../tape-index/sets.ts';
+import { dropUnsealedSet, forgetSet, getSet, sealSet, wholeManifest } from '../tape-index/sets.ts';
 import { importRows } from './set-rows.ts';
 
 /**
- * Reads an index file and puts its set into the store, sealed: visible at once and whole, or not at all.
+ * Reads an index file and puts its set into the store, sealed: visible at once and whole, or not at all. A set that is there
+ * already stays if it is whole, and at least as complete; else it is replaced.
  * @throws FormatError when the file is damaged or its rows are not those under its digest
  */
 export async function importIndexFile(store: KvStore, next: NextRecord, where: string): Promise<Manifest> {
@@ -17,8 +19,9 @@ export async function importIndexFile(store: KvStore, next: NextRecord, where: s
   try {
     for await (const part of readIndexFile(next, where)) {
       if (part.kind === 'manifest') {
+        const kept = await replaced(store, part.manifest);
+        if (kept !== undefined) return kept;
         manifest = part.manifest;
-        await dropUnsealedSet(store, manifest.set);
         continue;
       }
       check(manifest !== undefined, where, 'no manifest at its beginning');
@@ -32,6 +35,28 @@ export async function importIndexFile(store: KvStore, next: NextRecord, where: s
     return manifest;
   } catch (error) {
     if (manifest !== undefined && error instanceof FormatError) await dropUnsealedSet(store, manifest.set);
+    throw error;
+  }
+}
+
+/** Makes room for the set of a manifest. Answers the set that is there, if it is to stay. */
+async function replaced(store: KvStore, manifest: Manifest): Promise<Manifest | undefined> {
+  const whole = await wholeSet(store, manifest.set);
+  if (whole !== undefined && whole.chunks.length >= manifest.chunks.length) return whole;
+  await forgetSet(store, manifest.set);
+  return undefined;
+}
+
+/** A sealed set of which every row is there and right. */
+export async function wholeSet(store: KvStore, id: string): Promise<Manifest | undefined> {
+  try {
+    const stored = await getSet(store, id);
+    if (stored === undefined || !(await checkSet(store, stored.manifest)).whole) return undefined;
+    const manifest = await wholeManifest(store, stored);
+    for (const { number } of manifest.chunks) await chunkExtents(store, id, number);
+    return manifest;
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 /** The index of a state directory as the commands see it. */
 import { UserError } from '../bytes/errors.ts';
-import { chunkAt, chunkExtents, chunkExtentsAt } from '../tape-index/chunks.ts';
+import { chunkAt, chunkExtents, chunkExtentsAt, chunks } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
 import type { SetIndex } from '../tape-index/reader.ts';
 import { getFileProof } from '../tape-index/records.ts';
@@ -49,10 +49,16 @@ export function indexService(store: KvStore): IndexService {
 
 function viewOf(store: KvStore, record: SetRecord, { manifest }: StoredSet, index: SetIndex): SetView {
   const { set, recordSize, volume } = manifest;
+  // Of a set rebuilt without its last cartridges the chunks end before the volume does.
+  let end: Promise<number> | undefined;
+  const storedEnd = (): Promise<number> => {
+    end ??= manifest.complete ? Promise.resolve(volume.byteLength) : endOfChunks(store, set);
+    return end;
+  };
   return {
     record,
     recordSize,
-    chunkAt: async (at) => (at < volume.byteLength ? chunkAt(store, set, at) : undefined),
+    chunkAt: async (at) => (at < (await storedEnd()) ? chunkAt(store, set, at) : undefined),
     async chunkExtents({ number }, from, to) {
       // A file is mostly within one page of the map; a tree is not.
       const page = await chunkExtentsAt(store, set, number, from);
@@ -70,4 +76,9 @@ function viewOf(store: KvStore, record: SetRecord, { manifest }: StoredSet, inde
       return proof && words ? { level: words, date: proof.at } : undefined;
     },
   };
+}
+
+async function endOfChunks(store: KvStore, set: string): Promise<number> {
+  const last = (await chunks(store, set)).at(-1);
+  return last === undefined ? 0 : last.volumeOffset + last.byteLength;
 }

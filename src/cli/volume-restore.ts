@@ -7,7 +7,7 @@ import { restoreVolume } from '../restore/restore-volume.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
 import { type FileStore, openFileStore } from '../storage/file-store.ts';
 import { quote } from './quoting.ts';
-import type { IndexService, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
+import type { IndexService, SetRecord, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
 import { mounts, writableMount } from './volume.ts';
 import { openMoverPlace } from './workplace.ts';
 
@@ -19,7 +19,7 @@ export async function restoreVolumeOf(
   const { set, signal } = request;
   const path = Buffer.from(request.target).toString();
   const view = await index.open(set);
-  const chunks = await allChunks((offset) => view.chunkAt(offset), set.volume.byteLength);
+  const chunks = await allChunks((offset) => view.chunkAt(offset), set);
   const made = prepareTarget(path, request, set.volume.byteLength);
   await using store = await openFileStore(path, { writable: true, direct: 'bulk' });
   if (!made) await refuseUnlessBlank(store, request, path);
@@ -51,23 +51,34 @@ export async function restoreVolumeOf(
     bytes: chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0),
     chunks: chunks.length,
     cartridges: [...used],
-    lost,
+    lost: [...lost, ...notFound(chunks, set)],
   };
 }
 
 async function allChunks(
   chunkAt: (offset: Bytes) => Promise<ChunkRecord | undefined>,
-  byteLength: Bytes,
+  { complete, volume }: SetRecord,
 ): Promise<ChunkRecord[]> {
   const out: ChunkRecord[] = [];
-  for (let at = 0; at < byteLength; ) {
+  for (let at = 0; at < volume.byteLength; ) {
     const chunk = await chunkAt(at);
+    if (chunk === undefined && !complete) break;
     if (chunk === undefined || chunk.byteLength <= 0)
       throw new FormatError('corrupt', `byte ${at}`, 'no chunk stores it; run `reelmap index rebuild`');
     out.push(chunk);
     at = chunk.volumeOffset + chunk.byteLength;
   }
   return out;
+}
+
+/** What lies behind the last chunk of a set that was rebuilt without its last cartridges. */
+function notFound(chunks: readonly ChunkRecord[], { volume }: SetRecord): VolumeRestoreOutcome['lost'] {
+  const last = chunks.at(-1);
+  const volumeOffset = last === undefined ? 0 : last.volumeOffset + last.byteLength;
+  const byteLength = volume.byteLength - volumeOffset;
+  if (byteLength === 0) return [];
+  const reason = 'the set was rebuilt without the cartridges that hold this; add them and run `reelmap index rebuild`';
+  return [{ volumeOffset, byteLength, reason }];
 }
 
 /**

@@ -94,6 +94,12 @@ export async function dropSet(store: KvStore, id: string): Promise<readonly stri
   return [];
 }
 
+/** Drops all that the store has of a set, sealed or not, also where others build on it: it is put back at once. */
+export async function forgetSet(store: KvStore, id: string): Promise<void> {
+  await store.batch([{ type: 'del', key: setKey(setBytes(id)) }], { sync: true });
+  await dropRows(store, setBytes(id));
+}
+
 /** Kinds of rows that a set has beside its record. */
 const SET_ROWS = [
   KeyKind.chunk,

@@ -1,29 +1,24 @@
 /**
  * The index again, from the cartridges alone: labels and index files, from end of data backwards; data only where an index
  * file is unreadable, and then only the blocks that the walk of the metadata asks for.
+ *
+ * What is in the store stays where it is whole; a set is replaced only by what is on tape of the same set.
  */
 import { FormatError } from '../bytes/errors.ts';
-import { totalBytes } from '../bytes/extents.ts';
-import { FORMAT_VERSION, type Manifest } from '../bytes/manifest.ts';
+import type { Manifest } from '../bytes/manifest.ts';
 import type { Clock } from '../bytes/random.ts';
-import { fromHex } from '../bytes/random.ts';
-import { chunkRecordOf } from '../catalog/adopt.ts';
-import { importIndexFile } from '../catalog/import-index.ts';
-import { indexVolume } from '../catalog/index-volume.ts';
-import { type ScannedFile, scanBackwards, scanForwards } from '../catalog/scan.ts';
-import { openSource } from '../catalog/source.ts';
-import { type ChunkOnTape, tapeVolume } from '../catalog/tape-volume.ts';
+import type { TapeObject } from '../bytes/units.ts';
+import { importIndexFile, wholeSet } from '../catalog/import-index.ts';
+import { type ScannedFile, scanBackwards } from '../catalog/scan.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
-import { readCartridge } from '../library/label-cartridge.ts';
+import { type CartridgeContent, readCartridge } from '../library/label-cartridge.ts';
 import type { TapeStation } from '../library/station.ts';
 import { openTapeFile } from '../library/tape-file.ts';
-import { parseChunkHeader } from '../tape/archive/chunk.ts';
-import type { Label } from '../tape/archive/label.ts';
-import { sealDigest } from '../tape-index/check.ts';
-import { putChunkExtents } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
-import { type CartridgeRecord, putCartridge } from '../tape-index/records.ts';
-import { dropUnsealedSet, listSets, sealSet } from '../tape-index/sets.ts';
+import { type CartridgeRecord, getCartridge, listRuns, putCartridge } from '../tape-index/records.ts';
+import { dropDamagedRecords } from '../tape-index/repair.ts';
+import { listSets } from '../tape-index/sets.ts';
+import { chunksOn, type FoundChunk, isComplete, type KnownCartridge, tiled, walkAgain } from './walk-again.ts';
 
 export interface RebuildEnvironment {
   readonly store: KvStore;
@@ -35,13 +30,15 @@ export interface RebuildEnvironment {
   readonly signal?: AbortSignal;
 }
 
+export interface RebuiltSet {
+  readonly set: string;
+  readonly volume: string;
+  readonly how: 'index file' | 'copy at the end of a cartridge' | 'metadata walked again' | 'index as it was';
+}
+
 export interface RebuildResult {
   readonly cartridges: number;
-  readonly sets: readonly {
-    readonly set: string;
-    readonly volume: string;
-    readonly how: 'index file' | 'copy at the end of a cartridge' | 'metadata walked again';
-  }[];
+  readonly sets: readonly RebuiltSet[];
   /** What could not be made whole: sets with missing cartridges, damaged files, chunks of sets without an index. */
   readonly incomplete: readonly string[];
 }
@@ -49,13 +46,21 @@ export interface RebuildResult {
 /** An index file found on a cartridge. */
 interface FoundIndex {
   readonly barcode: string;
-  readonly object: number;
+  readonly object: TapeObject;
   readonly manifest: Manifest;
+}
+
+/** A set of which chunks, or a damaged index file, were found. */
+interface Orphan {
+  readonly cartridges: Map<string, KnownCartridge>;
+  /** It once was more than chunks: an index file, or an end file that names it. A killed run has neither. */
+  ended: boolean;
 }
 
 /** @param barcodes the cartridges to read, in any order */
 export async function rebuildIndex(barcodes: readonly string[], env: RebuildEnvironment): Promise<RebuildResult> {
   const job = new Rebuild(env);
+  await job.begin();
   for (const barcode of barcodes) {
     env.signal?.throwIfAborted();
     await job.readCartridge(barcode);
@@ -65,16 +70,21 @@ export async function rebuildIndex(barcodes: readonly string[], env: RebuildEnvi
 
 class Rebuild {
   readonly #env: RebuildEnvironment;
-  readonly #sets = new Map<string, RebuildResult['sets'][number]>();
+  readonly #sets = new Map<string, RebuiltSet>();
   readonly #incomplete: string[] = [];
   /** Copies at the ends of cartridges, used only for sets of which nothing better turns up. */
   readonly #partial = new Map<string, FoundIndex>();
-  /** Sets with chunks or a damaged index file, by cartridge. */
-  readonly #orphans = new Map<string, Set<string>>();
-  readonly #seen = new Map<string, Label>();
+  readonly #orphans = new Map<string, Orphan>();
+  /** By id. */
+  readonly #seen = new Map<string, KnownCartridge>();
 
   constructor(env: RebuildEnvironment) {
     this.#env = env;
+  }
+
+  async begin(): Promise<void> {
+    for (const words of await dropDamagedRecords(this.#env.store))
+      this.#env.note(`${words}: its record in the index was damaged`);
   }
 
   async readCartridge(barcode: string): Promise<void> {
@@ -82,27 +92,54 @@ class Rebuild {
     await station.load(barcode);
     const content = await readCartridge(station.drive, barcode);
     if (content.kind === 'blank') return;
-    if (content.kind === 'foreign') {
-      this.#incomplete.push(`cartridge ${barcode}: ${content.what}; left out`);
-      return;
-    }
-    const { label, labelEnd } = content;
-    this.#seen.set(label.cartridge, label);
+    const labelEnd = content.kind === 'labelled' ? content.labelEnd : await this.#behindLabel(content);
+    if (labelEnd === undefined) return this.#leftOut(barcode, content);
     const files: ScannedFile[] = [];
     for await (const file of scanBackwards(station.drive, barcode, labelEnd)) files.push(file);
-    for (const file of files) await this.#useFile(barcode, file);
-    await store.batch([putCartridge(await this.#cartridgeRecord(label, labelEnd, files))], { sync: true });
+    const id = content.kind === 'labelled' ? content.label.cartridge : idOf(files, barcode);
+    if (id === undefined) return this.#leftOut(barcode, content);
+    const cartridge = { id, barcode, labelEnd };
+    this.#seen.set(id, cartridge);
+    if (content.kind === 'foreign')
+      this.#incomplete.push(
+        `cartridge ${barcode}: ${content.what}; known by what is on it, and not written to any more`,
+      );
+    // Before index files are read in full: that moves the drive, and the cartridge's record needs its tape files' ends only.
+    const record = await this.#cartridgeRecord(cartridge, content, files);
+    for (const file of files) await this.#useFile(cartridge, file);
+    await store.batch([putCartridge(record)], { sync: true });
     note(`cartridge ${barcode}: ${files.filter((file) => file.manifest !== undefined).length} index files`);
   }
 
-  async #useFile(barcode: string, file: ScannedFile): Promise<void> {
-    if (file.what.kind === 'chunk') this.#orphan(file.what.set, barcode);
+  /** Where the first tape file behind a damaged label begins; undefined: it is no label of ours that is damaged. */
+  async #behindLabel(content: CartridgeContent): Promise<TapeObject | undefined> {
+    if (content.kind !== 'foreign' || !content.damaged) return undefined;
+    const { drive } = this.#env.station;
+    await drive.rewind();
+    return (await drive.spaceFilemarks(1)) === 0 ? (await drive.position()).object : undefined;
+  }
+
+  #leftOut(barcode: string, content: CartridgeContent): void {
+    if (content.kind === 'foreign') this.#incomplete.push(`cartridge ${barcode}: ${content.what}; left out`);
+  }
+
+  async #useFile(cartridge: KnownCartridge, file: ScannedFile): Promise<void> {
+    const { barcode } = cartridge;
+    if (file.what.kind === 'chunk') this.#orphan(file.what.set, cartridge, false);
+    if (file.what.kind === 'unknown' && file.damage !== undefined)
+      this.#incomplete.push(`cartridge ${barcode}, object ${file.object}: a tape file is damaged: ${file.damage}`);
+    if (file.what.kind === 'end' && file.end === undefined)
+      this.#incomplete.push(
+        `cartridge ${barcode}, object ${file.object}: its end file is damaged: ${file.damage ?? ''}`,
+      );
+    for (const { kind, set } of file.end?.files ?? [])
+      if (kind === 'chunk' && set !== null) this.#orphan(set, cartridge, true);
     if (file.what.kind !== 'index') return;
     if (file.manifest === undefined) {
       this.#incomplete.push(
         `cartridge ${barcode}, object ${file.object}: index file of set ${file.what.set.slice(0, 12)} is damaged: ${file.damage ?? 'unreadable'}`,
       );
-      this.#orphan(file.what.set, barcode);
+      this.#orphan(file.what.set, cartridge, true);
       return;
     }
     const found = { barcode, object: file.object, manifest: file.manifest };
@@ -110,59 +147,70 @@ class Rebuild {
       const other = this.#partial.get(file.manifest.set);
       if (other === undefined || other.manifest.chunks.length < file.manifest.chunks.length)
         this.#partial.set(file.manifest.set, found);
+      this.#orphan(file.manifest.set, cartridge, true);
       return;
     }
-    if (!this.#sets.has(file.manifest.set)) await this.#import(found, 'index file');
+    if (!this.#sets.has(file.manifest.set)) await this.#import(found, 'index file', cartridge);
   }
 
-  #orphan(set: string, barcode: string): void {
-    const where = this.#orphans.get(set) ?? new Set<string>();
-    this.#orphans.set(set, where.add(barcode));
+  #orphan(set: string, cartridge: KnownCartridge, ended: boolean): void {
+    const orphan = this.#orphans.get(set) ?? { cartridges: new Map(), ended };
+    orphan.ended ||= ended;
+    orphan.cartridges.set(cartridge.id, cartridge);
+    this.#orphans.set(set, orphan);
   }
 
-  async #import(found: FoundIndex, how: RebuildResult['sets'][number]['how']): Promise<void> {
+  async #import(found: FoundIndex, how: RebuiltSet['how'], cartridge?: KnownCartridge): Promise<void> {
     const { station, store } = this.#env;
     const where = `cartridge ${found.barcode}, object ${found.object}`;
     try {
       if ((await station.loaded()) !== found.barcode) await station.load(found.barcode);
-      const manifest = await importIndexFile(
-        store,
-        await openTapeFile(station.drive, found.barcode, found.object),
-        where,
-      );
+      const next = await openTapeFile(station.drive, found.barcode, found.object);
+      const manifest = await importIndexFile(store, next, where);
       this.#sets.set(manifest.set, { set: manifest.set, volume: manifest.volume.name, how });
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       this.#incomplete.push(`${error.message}; the index file cannot be used`);
-      for (const { barcode } of found.manifest.cartridges) this.#orphan(found.manifest.set, barcode);
+      if (cartridge !== undefined) this.#orphan(found.manifest.set, cartridge, true);
     }
   }
 
-  async #cartridgeRecord(label: Label, labelEnd: number, files: readonly ScannedFile[]): Promise<CartridgeRecord> {
+  async #cartridgeRecord(
+    { id, barcode, labelEnd }: KnownCartridge,
+    content: CartridgeContent,
+    files: readonly ScannedFile[],
+  ): Promise<CartridgeRecord> {
     const { drive } = this.#env.station;
-    const closed = files[0]?.what.kind === 'end' && files[0].end !== undefined;
-    const last = files.find((file) => file.manifest !== undefined || file.end !== undefined);
+    const isIndex = ({ what }: ScannedFile): boolean => what.kind === 'index' || what.kind === 'end';
+    const last = files.find(isIndex);
     let endObject = labelEnd;
     await drive.locate(labelEnd);
-    if (last !== undefined) {
-      await drive.locate(last.object);
-      await drive.spaceFilemarks(1);
+    // One that no filemark closes was never committed, and is overwritten.
+    if (last !== undefined && (await drive.locate(last.object)) && (await drive.spaceFilemarks(1)) === 0)
       endObject = (await drive.position()).object;
-    }
     const { file } = await drive.position();
+    const now = new Date(this.#env.clock()).toISOString();
+    const closed = files[0]?.what.kind === 'end';
+    const known = await getCartridge(this.#env.store, id);
+    const state =
+      content.kind === 'foreign' ? 'read-only' : known?.state === 'error' ? 'error' : closed ? 'full' : 'append';
     return {
-      id: label.cartridge,
-      barcode: label.barcode,
-      state: closed ? 'full' : 'append',
-      reason: null,
+      id,
+      barcode,
+      state,
+      reason: content.kind === 'foreign' ? content.what : state === 'error' ? (known?.reason ?? null) : null,
       worm: (await drive.medium()).worm,
       capacity: (await drive.attributes()).maximumCapacity ?? null,
       used: 0,
       lastIndexObject: last?.object ?? null,
-      endObject,
+      indexFiles: files
+        .flatMap(({ what, object }) => (what.kind === 'index' ? [{ object, set: what.set }] : []))
+        .sort((a, b) => a.object - b.object),
+      // What a run that still goes on has committed is not given up for an index file that is not there yet.
+      endObject: Math.max(endObject, known?.endObject ?? 0),
       endFile: file,
-      labelledAt: label.createdAt,
-      updatedAt: new Date(this.#env.clock()).toISOString(),
+      labelledAt: content.kind === 'labelled' ? content.label.createdAt : now,
+      updatedAt: now,
     };
   }
 
@@ -170,13 +218,14 @@ class Rebuild {
     for (const [set, found] of this.#partial) {
       if (this.#sets.has(set)) continue;
       await this.#import(found, 'copy at the end of a cartridge');
-      if (this.#sets.has(set))
+      const whole = this.#sets.has(set) ? await wholeSet(this.#env.store, set) : undefined;
+      if (whole?.complete === false)
         this.#incomplete.push(
-          `set ${set.slice(0, 12)}: the cartridge with its end is missing; what follows chunk ${found.manifest.chunks.length - 1} cannot be restored`,
+          `set ${set.slice(0, 12)}: the cartridge with its end is missing; what follows chunk ${whole.chunks.length - 1} cannot be restored`,
         );
     }
-    for (const [set, barcodes] of this.#orphans) {
-      if (!this.#sets.has(set)) await this.#walkAgain(set, [...barcodes]);
+    for (const [set, orphan] of this.#orphans) {
+      if (!this.#sets.has(set)) await this.#adoptOrphan(set, orphan);
     }
     await this.#missingCartridges();
     return { cartridges: this.#seen.size, sets: [...this.#sets.values()], incomplete: this.#incomplete };
@@ -193,115 +242,58 @@ class Rebuild {
     }
   }
 
-  /** No index file of the set can be used: its metadata blocks on tape are walked again. */
-  async #walkAgain(set: string, barcodes: readonly string[]): Promise<void> {
-    const chunks: ChunkOnTape[] = [];
-    for (const barcode of barcodes) chunks.push(...(await this.#chunksOn(set, barcode)));
+  /** No index file of the set can be used: what the store has serves if it is whole, else the metadata is walked again. */
+  async #adoptOrphan(set: string, orphan: Orphan): Promise<void> {
+    const id = set.slice(0, 12);
+    const whole = await wholeSet(this.#env.store, set);
+    if (whole !== undefined) {
+      this.#sets.set(set, { set, volume: whole.volume.name, how: 'index as it was' });
+      return;
+    }
+    if ((await listRuns(this.#env.store)).some((run) => run.set === set)) {
+      this.#env.note(`set ${id}: an unfinished backup that can go on`);
+      return;
+    }
+    const found: FoundChunk[] = [];
+    for (const cartridge of orphan.cartridges.values())
+      found.push(...(await chunksOn(set, cartridge, this.#env, (words) => this.#incomplete.push(words))));
+    const chunks = tiled(found);
+    if (!isComplete(chunks) && (chunks.length === 0 || !orphan.ended)) {
+      const what = orphan.ended ? 'its first chunks are on no cartridge read' : 'an unfinished backup';
+      this.#incomplete.push(`set ${id}: ${what}; ${found.length} chunks and no index file, not indexed`);
+      return;
+    }
     try {
-      await this.#indexFromChunks(set, chunks);
+      const manifest = await walkAgain(set, chunks, this.#env);
+      this.#sets.set(set, { set, volume: manifest.volume.name, how: 'metadata walked again' });
+      if (!manifest.complete)
+        this.#incomplete.push(
+          `set ${id}: what follows chunk ${chunks.length - 1} was not found and cannot be restored`,
+        );
+      await this.#keep(chunks);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      this.#incomplete.push(`set ${set.slice(0, 12)}: not indexed: ${error.message}`);
+      this.#incomplete.push(`set ${id}: not indexed: ${error.message}`);
     }
   }
 
-  async #chunksOn(set: string, barcode: string): Promise<ChunkOnTape[]> {
-    const { station } = this.#env;
-    await station.load(barcode);
-    const content = await readCartridge(station.drive, barcode);
-    if (content.kind !== 'labelled') return [];
-    const out: ChunkOnTape[] = [];
-    for await (const file of scanForwards(station.drive, barcode, content.labelEnd)) {
-      if (file.what.kind !== 'chunk' || file.what.set !== set) continue;
-      const where = `cartridge ${barcode}, object ${file.object}`;
-      try {
-        const header = await parseChunkHeader(await openTapeFile(station.drive, barcode, file.object), where);
-        await station.drive.locate(file.object);
-        await station.drive.spaceFilemarks(1);
-        const records = (await station.drive.position()).object - file.object - 1;
-        const record = chunkRecordOf(header, content.label.cartridge, file.object, records, null);
-        const starts = header.extents.starts.map((start) => start + record.volumeOffset);
-        out.push({ record, barcode, extents: { ...header.extents, starts } });
-        this.#volumes.set(set, {
-          name: header.comment.volumeName,
-          byteLength: header.comment.volumeBytes,
-          recordSize: header.recordSize,
-          mtime: header.mtime,
-        });
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        this.#incomplete.push(`${error.message}; chunk left out`);
-      }
+  /** The next backup must not overwrite chunks that are now a set's. */
+  async #keep(chunks: readonly FoundChunk[]): Promise<void> {
+    const { store } = this.#env;
+    for (const { record, end } of chunks) {
+      const cartridge = await getCartridge(store, record.copies[0].cartridge);
+      if (cartridge !== undefined && cartridge.endObject < end)
+        await store.batch([putCartridge({ ...cartridge, endObject: end })], { sync: true });
     }
-    return out;
   }
+}
 
-  readonly #volumes = new Map<string, { name: string; byteLength: number; recordSize: number; mtime: number }>();
-
-  async #indexFromChunks(set: string, found: readonly ChunkOnTape[]): Promise<void> {
-    const { store, clock, note, openers, station, program, signal } = this.#env;
-    const volume = this.#volumes.get(set);
-    const chunks = [...new Map(found.map((chunk) => [chunk.record.number, chunk])).values()].sort(
-      (a, b) => a.record.number - b.record.number,
-    );
-    if (volume === undefined || chunks.length === 0)
-      throw new FormatError('corrupt', `set ${set.slice(0, 12)}`, 'no chunk of it can be read');
-    const readAt = tapeVolume(chunks, volume.recordSize, volume.byteLength, station);
-    const source = await openSource(
-      { readAt, byteLength: volume.byteLength, source: `the tapes of ${volume.name}`, changeMark: '' },
-      openers,
-      signal,
-    );
-    await dropUnsealedSet(store, set);
-    const indexed = await indexVolume({
-      store,
-      clock,
-      note,
-      walked: () => {},
-      source,
-      stored: source.allocated,
-      set: fromHex(set),
-      text: () => async () => {},
-      ...(signal && { signal }),
-    });
-    for (const { record, extents } of chunks) await putChunkExtents(store, set, record.number, extents);
-    const startedAt = new Date(volume.mtime * 1000).toISOString();
-    const end = chunks.at(-1)?.record;
-    await sealSet(store, {
-      format: FORMAT_VERSION,
-      set,
-      kind: 'full',
-      base: null,
-      volume: {
-        name: volume.name,
-        identity: source.identity,
-        byteLength: volume.byteLength,
-        source: 'walked again from tape',
-      },
-      snapshot: { provider: 'unknown', consistency: 'unknown' },
-      startedAt,
-      finishedAt: startedAt,
-      program,
-      recordSize: volume.recordSize,
-      filesystems: [indexed.filesystem],
-      storedBytes: chunks.reduce((sum, { record }) => sum + record.storedBytes, 0),
-      allocatedBytes: totalBytes(source.allocated),
-      indexDigest: sealDigest([
-        { filesystem: indexed.filesystem.number, rows: indexed.summary.rows, digest: indexed.summary.digest },
-      ]),
-      indexRows: indexed.summary.rows,
-      chunks: chunks.map(({ record }) => record),
-      cartridges: [
-        ...new Map(
-          chunks.map(({ record, barcode }) => [
-            record.copies[0].cartridge,
-            { id: record.copies[0].cartridge, barcode },
-          ]),
-        ).values(),
-      ],
-      previousIndexObject: null,
-      complete: end !== undefined && end.volumeOffset + end.byteLength === volume.byteLength,
-    });
-    this.#sets.set(set, { set, volume: volume.name, how: 'metadata walked again' });
+/** A cartridge's id where its label is damaged: from its end file, or from sets that lie on it. */
+function idOf(files: readonly ScannedFile[], barcode: string): string | undefined {
+  for (const { end, manifest } of files) {
+    if (end !== undefined) return end.cartridge;
+    const own = manifest?.cartridges.find((one) => one.barcode === barcode);
+    if (own !== undefined) return own.id;
   }
+  return undefined;
 }

@@ -5,7 +5,7 @@ import { runsOf } from '../../src/bytes/extents.ts';
 import type { VolumeSource } from '../../src/catalog/source.ts';
 import { seededPick } from '../../src/storage/crash-store.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
-import { expectSetWhole, expectTapesWellFormed } from '../support/judge.ts';
+import { expectRestores, expectSetWhole, expectTapesWellFormed } from '../support/judge.ts';
 import { patterned } from '../support/mover.ts';
 import { type BackupOptions, RECORD, Site, type SiteCartridge, sourceOf } from '../support/site.ts';
 
@@ -67,10 +67,12 @@ async function backupUntil(
 async function expectShown(site: Site, committed: readonly Committed[], content: Uint8Array): Promise<string[]> {
   const shown = (await site.sets()).map(({ manifest }) => manifest.set);
   for (const { set } of committed) expect(shown, 'a committed set is there').toContain(set);
-  for (const { set, content: was } of committed) await expectSetWhole(await site.copy(), set, was);
   const more = shown.filter((set) => !committed.some((one) => one.set === set));
   expect(more.length).toBeLessThanOrEqual(1);
-  for (const set of more) await expectSetWhole(await site.copy(), set, content);
+  if (shown.length === 0) return more;
+  const reader = await site.copy();
+  for (const { set, content: was } of committed) await expectRestores(reader, set, was);
+  for (const set of more) await expectRestores(reader, set, content);
   return more;
 }
 
@@ -79,17 +81,18 @@ async function expectRebuilt(site: Site, committed: readonly Committed[]): Promi
   const fresh = await site.copy({ newIndex: true });
   {
     await using session = await fresh.open();
-    await session.rebuild([...fresh.media.keys()]);
+    const { incomplete } = await session.rebuild([...fresh.media.keys()]);
+    // A half set is shown only where an end file or a copy of the index says that it went on, and then as what it is.
+    for (const { manifest } of await fresh.sets())
+      if (!manifest.complete) expect(incomplete.join('\n')).toContain(manifest.set.slice(0, 12));
   }
-  for (const { set, content } of committed) await expectSetWhole(fresh, set, content);
-  // And no half set is shown.
-  for (const { manifest } of await fresh.sets()) expect(manifest.complete, manifest.set).toBe(true);
+  for (const { set, content } of committed) await expectRestores(fresh, set, content);
 }
 
 async function expectGoesOn(site: Site, volume: Volume, options: BackupOptions, committed: readonly Committed[]) {
   const { manifest } = await backup(site, volume, options);
-  const all = [...committed, { set: manifest.set, content: volume.content }];
-  for (const { set, content } of all) await expectSetWhole(site, set, content);
+  for (const { set, content } of committed) await expectRestores(site, set, content);
+  await expectSetWhole(site, manifest.set, volume.content);
   if (site.options.cartridges.some(({ worm }) => worm)) return;
   await expectTapesWellFormed(site);
 }
@@ -121,14 +124,14 @@ const SCENARIOS: readonly Scenario[] = [
     cartridges: cartridges(8, { capacity: 42 * RECORD, earlyWarningZone: 14 * RECORD }),
     options: small,
     earlier: true,
-    sample: 60,
+    sample: 40,
   },
   {
     title: 'a backup to write-once cartridges',
     cartridges: cartridges(12, { capacity: 50 * RECORD, earlyWarningZone: 10 * RECORD, worm: true }),
     options: small,
     earlier: true,
-    sample: 40,
+    sample: 25,
   },
 ];
 
@@ -162,7 +165,7 @@ for (const scenario of SCENARIOS) {
         const reported = done === undefined ? [] : [{ set: done, content: volume.content }];
         const found = site.afterCrash(seed);
         await expectShown(found, [...committed, ...reported], volume.content);
-        if (stop > writes || stop % 5 === 0) await expectRebuilt(found, [...committed, ...reported]);
+        if (stop > writes || stop % 7 === 0) await expectRebuilt(found, [...committed, ...reported]);
         await expectGoesOn(found, volume, scenario.options, [...committed, ...reported]);
       } catch (error) {
         throw new Error(`${scenario.title}, stop ${stop} of ${writes}, seed ${seed}: ${(error as Error).stack}`);
@@ -175,7 +178,7 @@ it('stopped again and again, a backup still ends right', async () => {
   const scenario = SCENARIOS[2];
   const { site: base, committed } = await prepared(scenario);
   const volume = await second();
-  for (let seed = 1; seed <= 8; seed++) {
+  for (let seed = 1; seed <= 5; seed++) {
     const pick = seededPick(seed);
     let site = await base.copy();
     try {

@@ -68,10 +68,10 @@ async function readTapeFile(records: readonly Uint8Array[], object: number, wher
   }
 }
 
-/** Cartridges of the site that are not blank, with all that is on them, and every cross-reference between them right. */
-export async function expectTapesWellFormed(site: Site): Promise<Map<string, TapeFileSeen[]>> {
+/** Cartridges of the site (or `only` one) that are not blank, with all that is on them, and every cross-reference between them right. */
+export async function expectTapesWellFormed(site: Site, only?: string): Promise<Map<string, TapeFileSeen[]>> {
   const all = new Map<string, TapeFileSeen[]>();
-  for (const barcode of site.media.keys()) {
+  for (const barcode of only === undefined ? site.media.keys() : [only]) {
     const files = await readCartridge(site, barcode);
     if (files.length > 0) all.set(barcode, files);
   }
@@ -118,6 +118,13 @@ function expectEndRight(
   if (next !== undefined) expect(next.cartridge, `${where}: id of the next cartridge`).toBe(end.next.id);
 }
 
+/** A sealed set gives its volume back. */
+export async function expectRestores(site: Site, set: string, volume: Uint8Array): Promise<void> {
+  const back = await site.restoreVolume(set);
+  expect(back.lost).toEqual([]);
+  expectSameVolume(back.volume, volume);
+}
+
 /** A sealed set: its manifest in the store and on tape, its chunks where it says, and the volume as it was. */
 export async function expectSetWhole(site: Site, set: string, volume: Uint8Array): Promise<Manifest> {
   const manifest = await manifestOf(site, set);
@@ -140,9 +147,7 @@ export async function expectSetWhole(site: Site, set: string, volume: Uint8Array
     if (chunk.sha256 !== null) expect(chunk.sha256).toBe(digestOf(records));
   }
   expect(end).toBe(manifest.volume.byteLength);
-  const back = await site.restoreVolume(set);
-  expect(back.lost).toEqual([]);
-  expectSameVolume(back.volume, volume);
+  await expectRestores(site, set, volume);
   await using session = await site.open();
   const result = await session.verify(set);
   expect(result.damaged).toEqual([]);
