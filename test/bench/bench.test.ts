@@ -21,7 +21,7 @@ describeWithTools(['mke2fs', 'debugfs'], 'the benchmark of the whole program', (
   afterAll(() => rmSync(built, { recursive: true, force: true }));
 
   const bench = (...words: string[]): string =>
-    execFileSync(process.execPath, [join(built, 'bench', 'main.js'), ...words], {
+    execFileSync(process.execPath, [join(built, 'bench', 'main.mjs'), ...words], {
       cwd: root,
       env: plainEnvironment(),
       encoding: 'utf8',
