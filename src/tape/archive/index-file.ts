@@ -10,7 +10,7 @@ import { crc32c } from '../../bytes/crc32c.ts';
 import { check, FormatError } from '../../bytes/errors.ts';
 import { layout, u32be, viewOf } from '../../bytes/layout.ts';
 import { encodeManifest, type Manifest, parseManifest } from '../../bytes/manifest.ts';
-import { MiB } from '../../bytes/units.ts';
+import { KiB, MiB } from '../../bytes/units.ts';
 import { type Member, memberBytes, memberOf, type ReadMember, readArchive } from './members.ts';
 import { textBytes } from './pax.ts';
 import type { NextRecord } from './record-stream.ts';
@@ -123,7 +123,7 @@ export function chunkTable(manifest: Manifest): string {
 
 /** Rows with their headers, in parts. */
 async function* rowParts(rows: Rows): AsyncGenerator<Uint8Array, void, void> {
-  let part = new Uint8Array(ROWS_PART_BYTES);
+  let part = new Uint8Array(ROWS_PART_BYTES_MIN);
   let at = 0;
   for await (const batch of rows) {
     for (const [key, value] of batch) {
@@ -134,11 +134,20 @@ async function* rowParts(rows: Rows): AsyncGenerator<Uint8Array, void, void> {
         part = new Uint8Array(ROWS_PART_BYTES);
         at = 0;
       }
-      if (length > part.length) part = new Uint8Array(length);
+      if (at + length > part.length) part = grown(part, at, at + length);
       at = putRow(part, at, key, value);
     }
   }
   if (at > 0) yield part.subarray(0, at);
+}
+
+/** A small index needs no buffer of a whole part. */
+const ROWS_PART_BYTES_MIN = 64 * KiB;
+
+function grown(part: Uint8Array<ArrayBuffer>, used: number, needed: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(Math.max(needed, Math.min(ROWS_PART_BYTES, part.length * 4)));
+  out.set(part.subarray(0, used));
+  return out;
 }
 
 function putRow(part: Uint8Array, at: number, key: Uint8Array, value: Uint8Array): number {
