@@ -170,7 +170,11 @@ class RestoreRun {
       throw error;
     }
     if (job.count > 2) await this.#destination.sync();
-    if (job.lostCount === 0) this.#journal?.remove();
+    if (job.lostCount === 0 && this.#journal !== undefined) {
+      this.#journal.remove();
+      // That changed the folder's time of change once more.
+      if (this.#fillsOwnFolder() && !job.lost.has(0)) this.#attempt(0, () => this.#destination.finishDirectory(0));
+    }
     return {
       files: this.#files.finished,
       directories,
