@@ -2,7 +2,7 @@
  * What a command that moves tape works with: the index store, a drive of the embedded virtual library, and the embedded
  * data mover over both the drive and the volume. Everything goes through `Execute`; only its making is known here.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
@@ -25,6 +25,7 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import { type DiskToServe, makeMover } from './embedded-mover.ts';
+import { makeHome } from './home-access.ts';
 import { hasIndex, lostIndex, noSets } from './lost-index.ts';
 import { formatBytes } from './progress.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
@@ -68,20 +69,6 @@ export interface Workplace extends AsyncDisposable {
   temporaryPath(name: string): string;
   /** @throws UserError when the virtual library's disk has less room than a backup needs */
   requireSpace(needed: Bytes): Promise<void>;
-}
-
-/** Makes the state directory. @throws UserError when it cannot be written */
-export function makeHome(home: string): void {
-  try {
-    mkdirSync(temporaryFolder(home), { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new UserError(
-      home,
-      `the state directory cannot be written: ${(cause as NodeJS.ErrnoException).code}`,
-      'name another with --home or $REELMAP_HOME',
-      { cause },
-    );
-  }
 }
 
 /** What killed processes left in the temporary folder. */
