@@ -341,8 +341,11 @@ export class Session implements AsyncDisposable {
           add: async (part) => {
             text.push(part.slice());
           },
-          reset: () => {
-            text = [];
+          get length() {
+            return text.length;
+          },
+          cut: (length) => {
+            text = text.slice(0, length);
           },
           async *parts() {
             yield* text;
