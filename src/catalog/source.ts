@@ -7,6 +7,7 @@ import { SegmentMap } from '../bytes/segments.ts';
 import { type Bytes, bytes } from '../bytes/units.ts';
 import type { Filesystem, FilesystemIdentity, NotWalkable, OpenFilesystem } from '../filesystem/filesystem.ts';
 import { type Disk, type DiskPart, readDisk } from '../filesystem/partition/disk.ts';
+import { typeWithoutFiles } from '../filesystem/partition/types.ts';
 import { onSegments } from '../filesystem/segmented.ts';
 import { type ReadAt, readAtOfSegments } from '../filesystem/volume.ts';
 
@@ -145,6 +146,7 @@ async function diskSource(
 ): Promise<VolumeSource> {
   const parts: SourcePart[] = [];
   const readers = [volume.readAt];
+  const data = await wholeVolume(volume);
   let allocated = runsOf([]);
   let covered = disk.free;
   for (const one of disk.parts) {
@@ -153,11 +155,11 @@ async function diskSource(
     const { part, used } = await openPart(one, map, readAt, openers, signal);
     parts.push(part);
     if (map.byteLength > 0) readers.push(readAt);
-    if (used === undefined) continue; // it goes with what no filesystem speaks for
-    allocated = unionRuns(allocated, used);
+    allocated = unionRuns(allocated, used ?? intersectRuns(map.whole(), data));
     covered = unionRuns(covered, map.whole());
   }
-  const rest = intersectRuns(gapsOf(covered, volume.byteLength), await wholeVolume(volume));
+  // What no part speaks for: tables, gaps, metadata of volume groups.
+  const rest = intersectRuns(gapsOf(covered, volume.byteLength), data);
   const lengths = [volume.byteLength, ...parts.map(({ map }) => map.byteLength).filter((length) => length > 0)];
   const heads = await headDigest(readers, lengths, signal);
   const layout = createHash('sha256')
@@ -176,7 +178,7 @@ async function diskSource(
 
 /** `used`: what of the volume the part's filesystem calls allocated; undefined: it is copied whole. */
 async function openPart(
-  { number, path, reason }: DiskPart,
+  { number, path, reason, type }: DiskPart,
   map: SegmentMap,
   readAt: ReadAt,
   openers: readonly OpenFilesystem[],
@@ -189,6 +191,9 @@ async function openPart(
   try {
     const opened = await openFirst(readAt, map.byteLength, openers, signal);
     const filesystem = walkable(opened);
+    const empty = opened === undefined && reason === undefined ? typeWithoutFiles(type) : undefined;
+    if (empty !== undefined)
+      return copied(null, { type: empty, uuid: '', label: '', blockSize: 512, byteLength: map.byteLength });
     if (filesystem === undefined) return copied(reason ?? reasonOf(opened), opened?.identity);
     const there = onSegments(filesystem, map);
     const used = await there.allocated(signal);
