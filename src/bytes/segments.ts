@@ -77,6 +77,20 @@ export class SegmentMap {
     return out.finish();
   }
 
+  /** Runs of volume addresses as runs of offsets: what of them lies in the segments. */
+  offsets(runs: Runs): Runs {
+    const out = new RunsBuilder();
+    for (const [segment, { volumeOffset, byteLength }] of this.segments.entries()) {
+      const offset = this.#offsets[segment];
+      const end = volumeOffset + byteLength;
+      for (let i = firstRunAfter(runs, volumeOffset); i < runs.count && runs.starts[i] < end; i++) {
+        const from = Math.max(volumeOffset, runs.starts[i]);
+        out.add(offset + from - volumeOffset, Math.min(end, runs.starts[i] + runs.lengths[i]) - from);
+      }
+    }
+    return out.finish();
+  }
+
   /** All of it, as runs of volume addresses. */
   whole(): Runs {
     const all = new RunsBuilder();

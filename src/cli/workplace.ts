@@ -232,7 +232,7 @@ async function embeddedMover(
           driveAddress: address,
           command,
           digest,
-          disks: served.map(({ path, writable }) => ({ path, writable })),
+          disks: served.map(({ path, writable, segments }) => ({ path, writable, ...(segments && { segments }) })),
         })
       : await makeMover(reserved.view, address, served);
   closers.add(() => made[Symbol.asyncDispose]());

@@ -16,8 +16,6 @@ import {
 } from '../../catalog/source.ts';
 import { readAtOf } from '../../filesystem/volume.ts';
 import { GAP_BYTES_DEFAULT, storedRuns } from '../../plan/stored-runs.ts';
-import { openFileStore } from '../../storage/file-store.ts';
-import { dataRuns } from '../../storage/holes.ts';
 import { openSpool } from '../../storage/spool.ts';
 import { readLabelDocuments } from '../../tape/archive/label-documents.ts';
 import { encodeArgument } from '../argv.ts';
@@ -29,6 +27,7 @@ import { recordSizeOf } from '../record-size.ts';
 import { parseSize } from '../sizes.ts';
 import { PROGRAM } from '../version.ts';
 import { type FoundVolume, findVolume } from '../volume.ts';
+import { openVolume } from '../volume-store.ts';
 import { filesystemOpeners, openWorkplace, type Workplace } from '../workplace.ts';
 
 interface Options {
@@ -43,13 +42,15 @@ interface Options {
   readonly waitTape?: boolean;
   readonly wait?: boolean;
   readonly abandon?: boolean;
+  readonly partition?: string;
 }
 
 export const define: CommandModule['define'] = (command, act) => {
   command
-    .argument('<volumes...>', 'an image file, a block device, a mount point, UUID=... or LABEL=...')
+    .argument('<volumes...>', 'an image file, a block device, a mount point, UUID=... or LABEL=...; disk.img#2: a part')
     .option('--name <name>', 'the name of the volume, lasting; default: what it had, else its label or file name')
     .option('-n, --dry-run', 'only tell bytes, cartridges and time')
+    .option('--partition <part>', 'only this partition (2) or logical volume (vg/lv), as VOLUME#2')
     .option('--require-index', 'refuse a volume whose files cannot be indexed')
     .option('--record-size <size>', 'bytes of a tape record, 512 to 512K', '256K')
     .option('--chunk-size <size>', 'most bytes of one tape file', '4G')
@@ -71,10 +72,9 @@ export const define: CommandModule['define'] = (command, act) => {
 
 async function backupAll(context: CommandContext, words: readonly string[], options: Options): Promise<ExitStatus> {
   if (options.abandon) return (await import('../abandon-run.ts')).abandonAll(context, words);
-  if (options.name !== undefined && words.length > 1) {
-    throw new UserError('--name', 'is for one volume', 'back up the others with a name of their own', {
-      kind: 'usage',
-    });
+  for (const option of ['name', 'partition'] as const) {
+    if (options[option] === undefined || words.length === 1) continue;
+    throw new UserError(`--${option}`, 'is for one volume', 'back up the others by themselves', { kind: 'usage' });
   }
   const sizes = sizesOf(options);
   let worst: ExitStatus = ExitStatus.done;
@@ -105,34 +105,36 @@ function sizesOf({ recordSize: word, chunkSize, commitEvery }: Options): Sizes {
 
 async function backupOne(context: CommandContext, word: string, options: Options, sizes: Sizes): Promise<ExitStatus> {
   const started = context.clock();
-  const found = findVolume(word);
+  const found = findVolume(options.partition === undefined ? word : `${word}#${options.partition}`);
   const signal = context.signal();
-  await using volume = await openFileStore(found.path, { writable: false, direct: 'bulk' });
-  if (volume.byteLength === 0)
+  await using volume = await openVolume(found, false);
+  const { store, dataRuns } = volume;
+  if (store.byteLength === 0)
     throw new UserError(quote(encodeArgument(word)), 'is empty', 'name a volume with a filesystem on it');
   const source = await openSource(
     {
-      readAt: readAtOf(volume, found.path),
-      byteLength: volume.byteLength,
-      source: found.path,
+      readAt: readAtOf(store, found.name),
+      byteLength: store.byteLength,
+      source: found.name,
       changeMark: found.changeMark,
-      ...(!found.isDevice && { dataRuns: async () => dataRuns(found.path, volume.byteLength) }),
+      ...(found.sectorSize !== undefined && { sectorSize: found.sectorSize }),
+      ...(dataRuns && { dataRuns }),
     },
     filesystemOpeners,
     signal,
   );
   if (options.dryRun) return tellPlan(context, source);
   await using place = await openWorkplace(context.home, {
-    command: `backup ${found.path}`,
+    command: `backup ${found.name}`,
     wait: options.wait === true,
     createIndex: true,
-    disks: [{ store: volume, path: found.path, writable: false }],
+    disks: [volume.disk],
     digest: options.chunkHash ?? availableParallelism() > BUSY_PROCESSORS,
     thread: true,
     note: (text) => context.output.note(text),
   });
   await place.requireSpace(totalBytes(source.allocated));
-  context.output.note(`backing up ${quote(encodeArgument(found.path))} to ${place.station.name}`);
+  context.output.note(`backing up ${quote(encodeArgument(found.name))} to ${place.station.name}`);
   const result = await run(context, place, source, found, options, sizes);
   report(context, result, (context.clock() - started) / 1000);
   return result.partial ? ExitStatus.partial : ExitStatus.done;

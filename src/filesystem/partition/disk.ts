@@ -33,6 +33,8 @@ export interface Disk {
   readonly id: string;
   /** Ascending by number. */
   readonly parts: readonly DiskPart[];
+  /** Partitions that are physical volumes of groups in `parts`: these stand for them. */
+  readonly physicalVolumes: readonly DiskPart[];
   /** What is known to hold nothing: free extents of volume groups. */
   readonly free: Runs;
   readonly notes: readonly string[];
@@ -98,6 +100,7 @@ async function divide(
   return {
     ...(table === undefined ? lvmDisk(groups.physicalVolumes[0]) : tableDisk(table)),
     parts: [...partitions.filter(({ path }) => !names.has(path)), ...ofGroups.parts],
+    physicalVolumes: partitions.filter(({ path }) => names.has(path)),
     free: unionRuns(groups.free, ofGroups.free),
     notes: [...(table?.notes ?? []), ...groups.notes, ...ofGroups.notes],
   };
