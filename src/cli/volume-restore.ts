@@ -1,14 +1,15 @@
 /** `restore-volume` wired: the target opened or made, checked, served by the mover as a disk. */
 import { closeSync, existsSync, ftruncateSync, openSync, statSync, truncateSync } from 'node:fs';
+import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
 import type { ChunkRecord } from '../bytes/manifest.ts';
 import { alignUp, type Bytes, MiB } from '../bytes/units.ts';
 import { restoreVolume } from '../restore/restore-volume.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
-import { type FileStore, openFileStore } from '../storage/file-store.ts';
 import { quote } from './quoting.ts';
 import type { IndexService, SetRecord, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
-import { mounts, writableMount } from './volume.ts';
+import { findVolume, mounts, splitPart, writableMount } from './volume.ts';
+import { type OpenVolume, openVolume } from './volume-store.ts';
 import { openMoverPlace } from './workplace.ts';
 
 export async function restoreVolumeOf(
@@ -20,14 +21,12 @@ export async function restoreVolumeOf(
   const path = Buffer.from(request.target).toString();
   const view = await index.open(set);
   const chunks = await allChunks((offset) => view.chunkAt(offset), set);
-  const made = prepareTarget(path, request, set.volume.byteLength);
-  await using store = await openFileStore(path, { writable: true, direct: 'bulk' });
-  if (!made) await refuseUnlessBlank(store, request, path);
+  await using target = await openTarget(path, request);
   await using place = await openMoverPlace(home, {
     command: `restore-volume ${set.set.slice(0, 8)} ${path}`,
     wait: false,
     readOnly: true,
-    disks: [{ store, path, writable: true }],
+    disks: [target.disk],
     note: request.note,
     signal,
   });
@@ -53,6 +52,23 @@ export async function restoreVolumeOf(
     cartridges: [...used],
     lost: [...lost, ...notFound(chunks, set)],
   };
+}
+
+/** The target, ready to be written: made, or blank, or to be overwritten. A part of a disk (`disk.img#2`) has to be there. */
+async function openTarget(path: string, request: VolumeRestoreRequest): Promise<OpenVolume> {
+  const { part } = splitPart(path);
+  const made = part === undefined && prepareTarget(path, request, request.set.volume.byteLength);
+  const found = part === undefined ? { path, name: path, isDevice: false, changeMark: '' } : findVolume(path);
+  const target = await openVolume(found, true);
+  try {
+    if (!made) await refuseUnlessBlank(target.store, request, path);
+    if (part !== undefined && request.overwrite && !found.isDevice)
+      await target.store.unmap(0, target.store.byteLength);
+    return target;
+  } catch (error) {
+    await target[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 async function allChunks(
@@ -110,7 +126,7 @@ function prepareTarget(path: string, request: VolumeRestoreRequest, byteLength: 
 
 const READ_BYTES = 4 * MiB;
 
-async function refuseUnlessBlank(store: FileStore, request: VolumeRestoreRequest, path: string): Promise<void> {
+async function refuseUnlessBlank(store: BlockStore, request: VolumeRestoreRequest, path: string): Promise<void> {
   const shown = quote(request.target);
   const { byteLength } = request.set.volume;
   if (store.byteLength < byteLength)

@@ -10,6 +10,7 @@ import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
+import { recogniseMember, recogniseOther } from '../filesystem/recognise/recognise.ts';
 import { type BlockDevice, openBlockDevice } from '../initiator/block-device.ts';
 import { openChanger } from '../initiator/changer.ts';
 import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
@@ -31,7 +32,7 @@ import { formatBytes } from './progress.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
-export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4];
+export const filesystemOpeners: readonly OpenFilesystem[] = [recogniseMember, openExt4, recogniseOther];
 
 export interface WorkplaceOptions {
   /** For whoever finds the drive or the store busy. */
@@ -218,7 +219,7 @@ async function embeddedMover(
           driveAddress: address,
           command,
           digest,
-          disks: served.map(({ path, writable }) => ({ path, writable })),
+          disks: served.map(({ path, writable, segments }) => ({ path, writable, ...(segments && { segments }) })),
         })
       : await makeMover(reserved.view, address, served);
   closers.add(() => made[Symbol.asyncDispose]());
