@@ -76,6 +76,7 @@ async function indexTree(request: IndexRequest, filesystem: Filesystem): Promise
   }
   const summary = await writer.finish(request.signal);
   const { type, uuid, label, blockSize, byteLength } = filesystem.identity;
+  const damage = filesystem.damage ?? [];
   return {
     summary,
     filesystem: {
@@ -89,10 +90,10 @@ async function indexTree(request: IndexRequest, filesystem: Filesystem): Promise
       rootInode: filesystem.rootInode,
       indexed: true,
       reason: null,
-      notes: filesystem.notes,
+      notes: [...filesystem.notes, ...damage],
       entries: summary.entries,
       inodes: summary.inodes,
-      problems: summary.problems,
+      problems: summary.problems + damage.length,
     },
   };
 }
