@@ -10,6 +10,7 @@ import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
+import { openXfs } from '../filesystem/xfs/xfs.ts';
 import { type BlockDevice, openBlockDevice } from '../initiator/block-device.ts';
 import { openChanger } from '../initiator/changer.ts';
 import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
@@ -30,7 +31,7 @@ import { formatBytes } from './progress.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
-export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4];
+export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4, openXfs];
 
 export interface WorkplaceOptions {
   /** For whoever finds the drive or the store busy. */
