@@ -11,6 +11,7 @@ import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
 import { recogniseMember, recogniseOther } from '../filesystem/recognise/recognise.ts';
+import { openXfs } from '../filesystem/xfs/xfs.ts';
 import { type BlockDevice, openBlockDevice } from '../initiator/block-device.ts';
 import { openChanger } from '../initiator/changer.ts';
 import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
@@ -32,7 +33,7 @@ import { formatBytes } from './progress.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
-export const filesystemOpeners: readonly OpenFilesystem[] = [recogniseMember, openExt4, recogniseOther];
+export const filesystemOpeners: readonly OpenFilesystem[] = [recogniseMember, openExt4, openXfs, recogniseOther];
 
 export interface WorkplaceOptions {
   /** For whoever finds the drive or the store busy. */
