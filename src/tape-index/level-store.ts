@@ -6,7 +6,7 @@
  * Opening an existing store never makes a new database (createIfMissing off), and store-files.ts compares LevelDB's files
  * with the last clean end first, so that a missing CURRENT, a cut MANIFEST or a damaged log is named and not made worse.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Level } from 'level';
 import { FormatError } from '../bytes/errors.ts';
 import { systemRandom, toHex } from '../bytes/random.ts';
@@ -196,13 +196,24 @@ export class Store implements KvStore {
 
   /** The store's marker; null for a store that is to be made. @throws FormatError when there is none and none may be made */
   #marker(): StoreMarker | null {
-    const marker = readMarker(this.folder);
+    const marker = this.#readMarker();
     if (marker !== undefined) return marker;
     // A database without its marker: made by a process that was stopped at once, or the marker was deleted.
     if (hasDatabase(this.folder)) return { format: 1, id: '', generation: 0, sets: [] };
     if (this.#options.create !== true && this.#options.replaceDamaged !== true)
       throw new FormatError('io', `index store ${this.folder}`, 'is not there');
     return null;
+  }
+
+  /** For a rebuild a damaged marker is as good as none: LevelDB has the store's id too, and every set is looked at anyway. */
+  #readMarker(): StoreMarker | undefined {
+    try {
+      return readMarker(this.folder);
+    } catch (error) {
+      const damaged = error instanceof FormatError && error.kind === 'corrupt';
+      if (!damaged || this.#options.replaceDamaged !== true) throw error;
+      return undefined;
+    }
   }
 
   async #openDatabase(marker: StoreMarker | null, uncleanSince: number | undefined): Promise<boolean> {
@@ -254,7 +265,7 @@ export class Store implements KvStore {
     if (this.#options.replaceDamaged !== true)
       throw new FormatError('corrupt', `index store ${this.folder}`, `${what} ${REMEDY}`, { cause });
     const aside = `${databaseFolder(this.folder)}.damaged-${new Date().toISOString().replaceAll(':', '')}`;
-    renameSync(databaseFolder(this.folder), aside);
+    if (existsSync(databaseFolder(this.folder))) renameSync(databaseFolder(this.folder), aside);
     for (const name of ['store.json', 'clean.json', 'session']) rmSync(`${this.folder}/${name}`, { force: true });
   }
 
