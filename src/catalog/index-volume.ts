@@ -125,8 +125,10 @@ async function indexTree(request: IndexRequest, part: SourcePart, filesystem: Fi
   }
   const summary = await writer.finish(request.signal);
   const { byteLength } = identity;
-  const record = recordOf(part, summary, { rootInode, byteLength, notes: filesystem.notes, reason: null });
-  return { summary, record };
+  const damage = filesystem.damage ?? [];
+  const notes = [...filesystem.notes, ...damage];
+  const record = recordOf(part, summary, { rootInode, byteLength, notes, reason: null });
+  return { summary, record: { ...record, problems: record.problems + damage.length } };
 }
 
 async function indexWhole(request: IndexRequest, part: SourcePart, reason: string | null): Promise<IndexedPart> {

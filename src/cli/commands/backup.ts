@@ -77,6 +77,7 @@ async function backupAll(context: CommandContext, words: readonly string[], opti
     throw new UserError(`--${option}`, 'is for one volume', 'back up the others by themselves', { kind: 'usage' });
   }
   const sizes = sizesOf(options);
+  context.signal('run the same command again to go on, or with --abandon to give it up');
   let worst: ExitStatus = ExitStatus.done;
   for (const [i, word] of words.entries()) {
     try {
@@ -85,7 +86,7 @@ async function backupAll(context: CommandContext, words: readonly string[], opti
     } catch (error) {
       // One bad volume does not cost the others.
       if (i === words.length - 1 || context.signal().aborted) throw error;
-      context.output.error(failureOf(error).line);
+      context.output.error(failureOf(error));
       worst = ExitStatus.failed;
     }
   }
