@@ -63,14 +63,47 @@ export async function openSource(
   signal?: AbortSignal,
 ): Promise<VolumeSource> {
   if (volume.byteLength === 0) throw new FormatError('corrupt', volume.source, 'is empty; nothing to back up');
-  const disk = await readDisk(volume.readAt, volume.byteLength, {
-    ...(volume.sectorSize && { sectorSize: volume.sectorSize }),
-    ...(signal && { signal }),
-  });
-  if (disk !== undefined && !disk.doubtful) return diskSource(volume, disk, openers, signal);
-  const opened = await openFirst(volume.readAt, volume.byteLength, openers, signal);
-  if (disk !== undefined && opened === undefined) return diskSource(volume, disk, openers, signal);
-  return plainSource(volume, opened, signal);
+  const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
+  return disk === undefined ? plainSource(volume, opened, signal) : diskSource(volume, disk, openers, signal);
+}
+
+/** What is on a volume, looked at only. */
+export interface VolumeLook {
+  readonly disk: Disk | undefined;
+  /** As VolumeSource.parts. */
+  readonly parts: readonly Pick<SourcePart, 'path' | 'map' | 'described' | 'reason'>[];
+}
+
+/** As `openSource`, without looking for what is allocated. @throws FormatError as that does */
+export async function lookAt(
+  volume: Pick<VolumeToRead, 'readAt' | 'byteLength' | 'source' | 'sectorSize'>,
+  openers: readonly OpenFilesystem[],
+  signal?: AbortSignal,
+): Promise<VolumeLook> {
+  const { readAt, byteLength } = volume;
+  const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
+  if (disk === undefined) {
+    const map = new SegmentMap([{ volumeOffset: 0, byteLength }]);
+    return { disk, parts: [{ path: undefined, map, described: opened?.identity, reason: reasonOf(opened) }] };
+  }
+  const parts: SourcePart[] = [];
+  for (const one of disk.parts) {
+    const map = new SegmentMap(one.segments);
+    parts.push((await openPart(one, map, readAtOfSegments(readAt, map, one.path), openers, false, signal)).part);
+  }
+  return { disk, parts };
+}
+
+/** A table that may be none gives way to a filesystem in its place. */
+async function diskOrFilesystem(
+  { readAt, byteLength, sectorSize }: Pick<VolumeToRead, 'readAt' | 'byteLength' | 'sectorSize'>,
+  openers: readonly OpenFilesystem[],
+  signal?: AbortSignal,
+): Promise<{ readonly disk?: Disk; readonly opened?: Opened }> {
+  const disk = await readDisk(readAt, byteLength, { ...(sectorSize && { sectorSize }), ...(signal && { signal }) });
+  if (disk !== undefined && !disk.doubtful) return { disk };
+  const opened = await openFirst(readAt, byteLength, openers, signal);
+  return disk !== undefined && opened === undefined ? { disk } : { opened };
 }
 
 /** The inodes of all parts, about; for progress and for the room that the index will need. */
@@ -152,7 +185,7 @@ async function diskSource(
   for (const one of disk.parts) {
     const map = new SegmentMap(one.segments);
     const readAt = readAtOfSegments(volume.readAt, map, `${volume.source} ${one.path}`);
-    const { part, used } = await openPart(one, map, readAt, openers, signal);
+    const { part, used } = await openPart(one, map, readAt, openers, true, signal);
     parts.push(part);
     if (map.byteLength > 0) readers.push(readAt);
     allocated = unionRuns(allocated, used ?? intersectRuns(map.whole(), data));
@@ -176,12 +209,13 @@ async function diskSource(
   };
 }
 
-/** `used`: what of the volume the part's filesystem calls allocated; undefined: it is copied whole. */
+/** `used`: what of the volume the part's filesystem calls allocated, if `wanted`; undefined: it is copied whole. */
 async function openPart(
   { number, path, reason, type }: DiskPart,
   map: SegmentMap,
   readAt: ReadAt,
   openers: readonly OpenFilesystem[],
+  wanted: boolean,
   signal?: AbortSignal,
 ): Promise<{ readonly part: SourcePart; readonly used?: Runs }> {
   const copied = (why: string | null, described?: FilesystemIdentity): { part: SourcePart } => ({
@@ -196,7 +230,7 @@ async function openPart(
       return copied(null, { type: empty, uuid: '', label: '', blockSize: 512, byteLength: map.byteLength });
     if (filesystem === undefined) return copied(reason ?? reasonOf(opened), opened?.identity);
     const there = onSegments(filesystem, map);
-    const used = await there.allocated(signal);
+    const used = wanted ? await there.allocated(signal) : map.whole();
     return { part: { number, path, map, filesystem: there, described: there.identity, reason: null }, used };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;

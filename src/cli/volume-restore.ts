@@ -9,7 +9,7 @@ import { restoreVolume } from '../restore/restore-volume.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
 import { quote } from './quoting.ts';
 import type { IndexService, SetRecord, SetView, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
-import { findVolume, mounts, splitPart, writableMount } from './volume.ts';
+import { findVolume, refuseInUse, splitPart } from './volume.ts';
 import { type OpenVolume, openVolume } from './volume-store.ts';
 import { openMoverPlace } from './workplace.ts';
 
@@ -120,8 +120,7 @@ function prepareTarget(path: string, request: VolumeRestoreRequest, byteLength: 
   const stat = statSync(path);
   if (!stat.isFile() && !stat.isBlockDevice())
     throw new UserError(shown, 'is neither a file nor a block device', 'name an image file or a device');
-  const mount = writableMount(path, mounts());
-  if (mount !== undefined) throw new UserError(shown, `is mounted at ${mount.mountPoint}`, 'unmount it first');
+  refuseInUse(shown, path, 'write');
   if (!stat.isFile()) return false;
   if (request.overwrite) {
     truncateSync(path, 0);

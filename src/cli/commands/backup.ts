@@ -279,8 +279,9 @@ const planOfPart = ({ number, path, described, filesystem, map, reason }: Source
 
 function partLine({ path, type, label, byteLength, reason }: ReturnType<typeof planOfPart>): string {
   const named = label === '' ? '' : ` "${safeText(label)}"`;
+  const what = byteLength === 0 ? 'not read' : `${safeText(type)}${named}, ${formatBytes(byteLength)}`;
   const why = reason === null ? '' : `; one item, because ${safeText(reason)}`;
-  return `${(path ?? '/').padEnd(12)} ${type}${named}, ${formatBytes(byteLength)}${why}`;
+  return `${safeText(path ?? '/').padEnd(16)} ${what}${byteLength === 0 ? `: ${safeText(reason ?? '')}` : why}`;
 }
 
 function report({ output }: CommandContext, { manifest, partial, resumed }: BackupResult, seconds: number): void {
