@@ -36,6 +36,10 @@ export interface LogicalUnit {
   forNexus(nexus: string, additions?: UnitAdditions): Execute;
   /** A unit attention for every nexus but `except`. */
   raise?(asc: number, ascq: number, except?: string): void;
+  /** The nexus is gone, and what the unit kept for it goes too. */
+  loseNexus?(nexus: string): void;
+  /** LOGICAL UNIT RESET. SAM-5, 6.3.3. */
+  reset?(): void;
 }
 
 export interface CommandContext {

@@ -79,14 +79,14 @@ interface Saved {
 
 export class CopyManager {
   readonly parameters: OperatingParameters;
-  readonly #units: () => readonly LogicalUnit[];
+  readonly #units: (nexus: string) => readonly LogicalUnit[];
   readonly #options: CopyManagerOptions;
   readonly #pool: SlabPool;
   readonly #running = new Map<string, CopyRun | undefined>();
   readonly #saved = new Map<string, Saved>();
 
-  /** `units`: those that CSCD descriptors can name. */
-  constructor(units: () => readonly LogicalUnit[], options: CopyManagerOptions = {}) {
+  /** `units`: those that the CSCD descriptors of a nexus can name. */
+  constructor(units: (nexus: string) => readonly LogicalUnit[], options: CopyManagerOptions = {}) {
     this.#units = units;
     this.#options = options;
     this.parameters = { ...COPY_DEFAULTS, ...options.parameters };
@@ -147,7 +147,7 @@ export class CopyManager {
     this.#saved.delete(key);
     this.#running.set(key, undefined);
     try {
-      const devices = await resolveDevices(list, this.#units(), unit);
+      const devices = await resolveDevices(list, this.#units(context.nexus), unit);
       const run = new CopyRun(list, devices, this.#runOptions(context));
       this.#running.set(key, run);
       const outcome = await run.run();
