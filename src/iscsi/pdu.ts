@@ -61,8 +61,8 @@ export const Response = layout(BHS_BYTES, response);
 /** RFC 7143, 11.3. */
 export const ScsiCommandPdu = layout(BHS_BYTES, {
   ...request,
-  read: bit(1, 6),
-  write: bit(1, 5),
+  reads: bit(1, 6), // R
+  writes: bit(1, 5), // W
   attributes: bits(1, 2, 0),
   lun: byteField(8, 8),
   expectedDataTransferLength: u32be(20),

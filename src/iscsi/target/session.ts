@@ -185,8 +185,8 @@ export class Session implements PduHandler, TaskHome {
   /** Why a command is not taken. @throws FormatError when its data are not as was agreed */
   #refusal(view: DataView): RejectReason | undefined {
     const f = ScsiCommandPdu;
-    const reads = f.read.get(view, 0);
-    const writes = f.write.get(view, 0);
+    const reads = f.reads.get(view, 0);
+    const writes = f.writes.get(view, 0);
     if (this.#tasks.has(f.initiatorTaskTag.get(view, 0))) return RejectReason.taskInProgress;
     if (f.initiatorTaskTag.get(view, 0) === NO_TAG) return RejectReason.invalidPduField;
     if (reads && writes) return RejectReason.commandNotSupported;

@@ -81,9 +81,9 @@ export class Task implements QueuedTask {
     this.#cdb = f.cdb.get(view, 0).slice();
     this.operationCode = this.#cdb[0];
     this.#expected = f.expectedDataTransferLength.get(view, 0);
-    this.#reads = f.read.get(view, 0);
+    this.#reads = f.reads.get(view, 0);
     const { firstBurstLength, maxBurstLength, maxOutstandingR2T } = home.parameters;
-    this.#outLength = f.write.get(view, 0) ? Math.min(this.#expected, COMMAND_DATA_MAX) : 0;
+    this.#outLength = f.writes.get(view, 0) ? Math.min(this.#expected, COMMAND_DATA_MAX) : 0;
     if (this.#outLength === 0) return;
     const immediate = header.dataSegmentLength;
     const unsolicited = !f.final.get(view, 0);
