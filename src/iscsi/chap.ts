@@ -27,11 +27,15 @@ export const chooseAlgorithm = (list: string): string | undefined =>
   list.split(',').find((one) => Object.hasOwn(ALGORITHMS, one));
 
 /** Hash of identifier, secret and challenge. RFC 1994, 4.1. `algorithm` is one that `chooseAlgorithm` gave. */
-export function chapResponse(algorithm: string, identifier: number, secret: Uint8Array, challenge: Uint8Array): Uint8Array {
+export function chapResponse(
+  algorithm: string,
+  identifier: number,
+  secret: Uint8Array,
+  challenge: Uint8Array,
+): Uint8Array {
   const hash = createHash(ALGORITHMS[algorithm]);
   return new Uint8Array(hash.update(Uint8Array.of(identifier)).update(secret).update(challenge).digest());
 }
 
 /** Whether two responses are the same, in a time that does not tell where they differ. */
-export const sameResponse = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && timingSafeEqual(a, b);
+export const sameResponse = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && timingSafeEqual(a, b);

@@ -140,7 +140,11 @@ export class PduParser {
     const view = this.#headerView;
     const dataSegmentLength = Bhs.dataSegmentLength.get(view, 0);
     if (dataSegmentLength > dataSegmentMax)
-      throw new FormatError('corrupt', 'iSCSI PDU', `a data segment of ${dataSegmentLength} bytes, ${dataSegmentMax} were admitted`);
+      throw new FormatError(
+        'corrupt',
+        'iSCSI PDU',
+        `a data segment of ${dataSegmentLength} bytes, ${dataSegmentMax} were admitted`,
+      );
     this.#start += whole;
     const header = { view, bytes, opcode: Bhs.opcode.get(view, 0), dataSegmentLength };
     if (dataSegmentLength === 0) {

@@ -60,7 +60,9 @@ export class ByteStream {
 
   /** Connects; 'close' tells of a failure as of any end. */
   static connect(host: string, port: number, reader: StreamReader): ByteStream {
-    return new ByteStream(connect({ host, port, onread: onreadOf(reader) } as unknown as Parameters<typeof connect>[0]));
+    return new ByteStream(
+      connect({ host, port, onread: onreadOf(reader) } as unknown as Parameters<typeof connect>[0]),
+    );
   }
 
   get remoteAddress(): string {

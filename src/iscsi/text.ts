@@ -8,7 +8,12 @@ const VALUE_BYTES_MAX = 8192;
 const KEY = /^[A-Z][A-Za-z0-9.+@_-]*$/;
 
 /** Values that stand for an answer and not for a value. RFC 7143, 6.2. */
-export const Answer = { reject: 'Reject', irrelevant: 'Irrelevant', notUnderstood: 'NotUnderstood', none: 'None' } as const;
+export const Answer = {
+  reject: 'Reject',
+  irrelevant: 'Irrelevant',
+  notUnderstood: 'NotUnderstood',
+  none: 'None',
+} as const;
 
 export type Pairs = ReadonlyMap<string, string>;
 

@@ -26,7 +26,11 @@ export class Budget {
 
   give(byteLength: Bytes): void {
     this.#left += byteLength;
-    for (let first = this.#waiting[0]; first !== undefined && first.byteLength <= this.#left; first = this.#waiting[0]) {
+    for (
+      let first = this.#waiting[0];
+      first !== undefined && first.byteLength <= this.#left;
+      first = this.#waiting[0]
+    ) {
       this.#waiting.shift();
       this.#left -= first.byteLength;
       first.granted();

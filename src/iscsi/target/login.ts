@@ -7,12 +7,6 @@
 import { FormatError } from '../../bytes/errors.ts';
 import type { Random } from '../../bytes/random.ts';
 import {
-  binaryOf,
-  binaryText,
-  type Pairs,
-  decodePairs,
-} from '../text.ts';
-import {
   CHALLENGE_BYTES,
   CHALLENGE_BYTES_MAX,
   chapResponse,
@@ -23,6 +17,7 @@ import {
 import { isIscsiName, sameName } from '../names.ts';
 import { Negotiation, type Offer, type SessionParameters } from '../parameters.ts';
 import { LoginStage, LoginStatus } from '../pdu.ts';
+import { binaryOf, binaryText, decodePairs, type Pairs } from '../text.ts';
 import type { Admission, TargetNode } from './node.ts';
 
 /** The one version there is. RFC 7143, 11.12.4. */
@@ -69,7 +64,12 @@ export interface LoginEnvironment {
 type Authentication =
   | { readonly state: 'open' }
   | { readonly state: 'chap' }
-  | { readonly state: 'challenged'; readonly algorithm: string; readonly identifier: number; readonly challenge: Uint8Array }
+  | {
+      readonly state: 'challenged';
+      readonly algorithm: string;
+      readonly identifier: number;
+      readonly challenge: Uint8Array;
+    }
   | { readonly state: 'done' };
 
 const refuse = (status: LoginStatus, reason: string): LoginStep => ({ kind: 'refuse', status, reason });
@@ -122,7 +122,8 @@ export class LoginPhase {
     const type = pairs.get('SessionType') ?? 'Normal';
     if (type !== 'Normal' && type !== 'Discovery')
       return refuse(LoginStatus.sessionTypeNotSupported, 'an unknown SessionType');
-    const found = type === 'Discovery' ? this.#discovery(initiatorName) : this.#node(initiatorName, pairs.get('TargetName'));
+    const found =
+      type === 'Discovery' ? this.#discovery(initiatorName) : this.#node(initiatorName, pairs.get('TargetName'));
     if ('kind' in found) return found;
     this.#who = { initiatorName, initiatorAlias: pairs.get('InitiatorAlias'), ...found };
     return this.#next(request, pairs, found.node === undefined ? [] : aboutNode(found.node));
@@ -235,7 +236,12 @@ export class LoginPhase {
     if (theirs === undefined) return { pairs: [] };
     const theirChallenge = binaryOf(theirs, CHALLENGE_BYTES_MAX);
     const theirIdentifier = Number(pairs.get('CHAP_I'));
-    if (theirChallenge === undefined || !Number.isInteger(theirIdentifier) || theirIdentifier < 0 || theirIdentifier > 255)
+    if (
+      theirChallenge === undefined ||
+      !Number.isInteger(theirIdentifier) ||
+      theirIdentifier < 0 ||
+      theirIdentifier > 255
+    )
       return failed('a malformed CHAP challenge');
     if (sameResponse(theirChallenge, challenge)) return failed('our own CHAP challenge came back');
     if (mutualChap === undefined) return failed('the initiator asks for a proof, and this target has no secret for it');

@@ -68,7 +68,9 @@ export class Portal implements AsyncDisposable {
         this.#tellIdle();
       },
     };
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) =>
+      this.#accept(socket),
+    );
   }
 
   /** Listens. @throws FormatError `io` when it cannot */
@@ -142,7 +144,7 @@ export class Portal implements AsyncDisposable {
       if (node !== undefined) other.end('the initiator has logged in anew');
     }
     const sessions = [...this.#connections].filter(({ session }) => session !== undefined).length;
-    if (sessions + this.#ending.size >= SESSIONS_MAX) 
+    if (sessions + this.#ending.size >= SESSIONS_MAX)
       return { refused: LoginStatus.outOfResources, reason: `${SESSIONS_MAX} sessions are open` };
     const used = new Set([...this.#connections].map(({ tsih }) => tsih));
     do this.#lastTsih = this.#lastTsih === TSIH_MAX ? 1 : this.#lastTsih + 1;

@@ -128,7 +128,12 @@ export class Session implements PduHandler, TaskHome {
       case Opcode.dataOut: {
         const f = DataOutPdu;
         const task = this.#dataTask(view);
-        return task?.place(f.bufferOffset.get(view, 0), dataSegmentLength, f.dataSn.get(view, 0), f.targetTransferTag.get(view, 0));
+        return task?.place(
+          f.bufferOffset.get(view, 0),
+          dataSegmentLength,
+          f.dataSn.get(view, 0),
+          f.targetTransferTag.get(view, 0),
+        );
       }
       default:
         return undefined;
@@ -197,7 +202,8 @@ export class Session implements PduHandler, TaskHome {
     const { immediateData, initialR2T, firstBurstLength } = this.parameters;
     if (immediate > 0 && (!writes || !immediateData || immediate > Math.min(expected, firstBurstLength)))
       throw protocolError('immediate data that was not agreed on');
-    if (!f.final.get(view, 0) && (!writes || initialR2T)) throw protocolError('unsolicited data that was not agreed on');
+    if (!f.final.get(view, 0) && (!writes || initialR2T))
+      throw protocolError('unsolicited data that was not agreed on');
     return undefined;
   }
 

@@ -221,7 +221,12 @@ export class Task implements QueuedTask {
     this.#releaseOut();
     const data = 'dataIn' in result && this.#reads ? result.dataIn : NO_DATA;
     const bare = !('sense' in result);
-    const residual = residualOf(this.#expected, this.#reads, data.length, 'transfer' in result ? result.transfer : undefined);
+    const residual = residualOf(
+      this.#expected,
+      this.#reads,
+      data.length,
+      'transfer' in result ? result.transfer : undefined,
+    );
     const { status } = result;
     if (data.length > 0) this.#sendData(data, bare ? { code: statusCode(status), residual } : undefined);
     if (data.length === 0 || !bare) this.#sendResponse(result, residual);

@@ -3,8 +3,8 @@ import { FormatError } from '../../bytes/errors.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { sameName } from '../names.ts';
 import { Answer, decodePairs, encodePairs, type Pairs } from '../text.ts';
-import { PORTAL_GROUP_TAG } from './login.ts';
 import { TEXT_ANSWER_MAX } from './limits.ts';
+import { PORTAL_GROUP_TAG } from './login.ts';
 
 export interface TextAnswer {
   readonly data: Uint8Array;
