@@ -52,7 +52,8 @@ export class AtomicWriter {
 
   /** One at a time. Durable when it resolves. @throws FormatError `io` */
   write(offset: Bytes, from: Uint8Array): Promise<void> {
-    if (from.length > ATOMIC_BYTES_MAX) throw new RangeError(`${from.length} bytes are more than one atomic write takes`);
+    if (from.length > ATOMIC_BYTES_MAX)
+      throw new RangeError(`${from.length} bytes are more than one atomic write takes`);
     const done = this.#last.then(() => this.#write(offset, from));
     this.#last = done.catch(() => undefined); // the caller has the failure
     return done;
@@ -76,7 +77,11 @@ export class AtomicWriter {
     const pending = await readPending(this.#journal);
     if (pending === undefined) return;
     if (pending.offset + pending.data.length > this.#store.byteLength)
-      throw new FormatError('corrupt', 'journal of atomic writes', 'its write lies past the end of the disk: it is of another one');
+      throw new FormatError(
+        'corrupt',
+        'journal of atomic writes',
+        'its write lies past the end of the disk: it is of another one',
+      );
     await this.#store.write(pending.offset, pending.data);
     await this.#store.flush();
     await this.#clear();

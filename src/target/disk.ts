@@ -13,7 +13,7 @@ import { VpdPage } from '../scsi/common/vpd.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import { diskAccess, diskCommands, diskSupported } from './disk/commands.ts';
 import { UNMAP_BLOCKS_MAX, UNMAP_RANGES_MAX } from './disk/provisioning.ts';
-import { type AtomicWrites, type Disk, DISK_TRANSFER_BYTES_MAX } from './disk/state.ts';
+import { type AtomicWrites, DISK_TRANSFER_BYTES_MAX, type Disk } from './disk/state.ts';
 import { Turns } from './disk/turns.ts';
 import { atomicGranularity } from './disk/writing.ts';
 import { DeviceServer, type VpdBodies } from './logical-unit.ts';
@@ -78,7 +78,6 @@ function pagesOf(disk: Disk): VpdBodies {
   return {
     [VpdPage.blockLimits]: () =>
       BlockLimitsPage.encode({
-        wsnz: true,
         maximumCompareAndWriteLength: COMPARE_AND_WRITE_BLOCKS_MAX,
         optimalTransferLengthGranularity: Math.max(1, 4096 / blockLength),
         maximumTransferLength: DISK_TRANSFER_BYTES_MAX / blockLength,

@@ -160,7 +160,10 @@ export class Connection implements StreamReader, PduHandler {
       tsih: f.tsih.get(view, 0),
       text: text.slice(),
     });
-    if (step.kind !== 'established') return this.#answerLogin(view, step);
+    if (step.kind !== 'established') {
+      this.#answerLogin(view, step);
+      return;
+    }
     const isid = Buffer.from(f.isid.get(view, 0)).toString('hex');
     this.#identity = step.identity;
     this.#isid = isid;

@@ -13,7 +13,6 @@ export interface DataOut {
   readonly dataSn: number;
   readonly bufferOffset: Bytes;
   readonly length: Bytes;
-  readonly final: boolean;
 }
 
 export interface GatherOptions {

@@ -13,7 +13,7 @@ export const LOGIN_SEGMENT_MAX: Bytes = 8 * KiB;
 /** Data that come unasked, of one command. A session can make the target hold COMMAND_WINDOW times as much. */
 export const FIRST_BURST_MAX: Bytes = 128 * KiB;
 /** Data-Out and Data-In Buffer of one command: as much as a disk takes at once, and more than any tape record. */
-export const COMMAND_DATA_MAX: Bytes = 16 * MiB;
+export const COMMAND_DATA_MAX: Bytes = 32 * MiB;
 /** Data of writes that a session may have asked for, and of reads that it may not have taken yet; each. */
 export const SESSION_DATA_MAX: Bytes = 32 * MiB;
 /** Bytes that wait for a slow initiator before no more requests are read from it. */
@@ -35,7 +35,7 @@ export const TARGET_OFFER: Offer = {
   maxRecvDataSegmentLength: RECEIVE_SEGMENT_MAX,
   initialR2T: false,
   immediateData: true,
-  maxBurstLength: COMMAND_DATA_MAX - 512,
+  maxBurstLength: 16 * MiB - 512,
   firstBurstLength: FIRST_BURST_MAX,
   maxOutstandingR2T: 8,
   defaultTime2Wait: 2,

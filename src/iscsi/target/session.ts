@@ -38,6 +38,7 @@ import {
 } from '../pdu.ts';
 import { draft, type PduSender, type TargetNumbers } from '../sender.ts';
 import { Budget } from './budget.ts';
+import type { DataOut } from './gather.ts';
 import { COMMAND_WINDOW, IMMEDIATE_COMMANDS_MAX, SESSION_DATA_MAX } from './limits.ts';
 import { LunQueue } from './lun-queue.ts';
 import { manageTasks } from './management.ts';
@@ -125,16 +126,8 @@ export class Session implements PduHandler, TaskHome {
         this.#arriving = this.#newTask(header);
         return this.#arriving.placeImmediate(dataSegmentLength);
       }
-      case Opcode.dataOut: {
-        const f = DataOutPdu;
-        const task = this.#dataTask(view);
-        return task?.place(
-          f.bufferOffset.get(view, 0),
-          dataSegmentLength,
-          f.dataSn.get(view, 0),
-          f.targetTransferTag.get(view, 0),
-        );
-      }
+      case Opcode.dataOut:
+        return this.#dataTask(view)?.place(dataOutOf(view));
       default:
         return undefined;
     }
@@ -144,11 +137,18 @@ export class Session implements PduHandler, TaskHome {
     if (this.#closed) return;
     if (!intact) throw protocolError('a data digest is wrong'); // error recovery level 0: the initiator starts anew
     const { view, opcode } = header;
-    if (opcode === Opcode.dataOut) return this.#dataOut(header);
-    if (opcode === Opcode.snackRequest) return this.#reject(header, RejectReason.snackReject);
+    if (opcode === Opcode.dataOut) {
+      this.#dataOut(header);
+      return;
+    }
+    if (opcode === Opcode.snackRequest) {
+      this.#reject(header, RejectReason.snackReject);
+      return;
+    }
     if (this.#options.device === undefined && !DISCOVERY_OPCODES.has(opcode)) {
       this.#reject(header, RejectReason.protocolError);
-      return this.#options.disconnect('a discovery session asks for more than text', true);
+      this.#options.disconnect('a discovery session asks for more than text', true);
+      return;
     }
     const standing = this.#standing(view);
     if (standing === 'ignored') return;
@@ -160,19 +160,24 @@ export class Session implements PduHandler, TaskHome {
   #dispatch(header: Header, data: Uint8Array): void {
     switch (header.opcode) {
       case Opcode.scsiCommand:
-        return this.#scsiCommand(header);
+        this.#scsiCommand(header);
+        break;
       case Opcode.nopOut:
-        return this.#nopOut(header.view, data);
+        this.#nopOut(header.view, data);
+        break;
       case Opcode.taskManagementRequest:
-        return manageTasks(this, header.view);
+        manageTasks(this, header.view);
+        break;
       case Opcode.textRequest:
-        return this.#text(header.view, data);
+        this.#text(header.view, data);
+        break;
       case Opcode.logoutRequest:
-        return this.#logout(header.view);
+        this.#logout(header.view);
+        break;
       case Opcode.loginRequest:
         throw protocolError('a login within a session');
       default:
-        return this.#reject(header, RejectReason.commandNotSupported);
+        this.#reject(header, RejectReason.commandNotSupported);
     }
   }
 
@@ -223,7 +228,10 @@ export class Session implements PduHandler, TaskHome {
   #scsiCommand(header: Header): void {
     const { view } = header;
     const refused = this.#refusal(view);
-    if (refused !== undefined) return this.#reject(header, refused);
+    if (refused !== undefined) {
+      this.#reject(header, refused);
+      return;
+    }
     const task = this.#arriving ?? this.#newTask(header);
     this.#arriving = undefined;
     this.#commands++;
@@ -246,11 +254,9 @@ export class Session implements PduHandler, TaskHome {
     const { view, dataSegmentLength } = header;
     const task = this.#dataTask(view);
     if (task === undefined) return;
-    const f = DataOutPdu;
-    const tag = f.targetTransferTag.get(view, 0);
-    if (dataSegmentLength === 0) task.place(f.bufferOffset.get(view, 0), 0, f.dataSn.get(view, 0), tag);
-    const final = f.final.get(view, 0);
-    if (final) this.#transfers.delete(tag);
+    if (dataSegmentLength === 0) task.place(dataOutOf(view));
+    const final = DataOutPdu.final.get(view, 0);
+    if (final) this.#transfers.delete(DataOutPdu.targetTransferTag.get(view, 0));
     task.taken(final);
   }
 
@@ -372,6 +378,13 @@ const DISCOVERY_OPCODES: ReadonlySet<number> = new Set([Opcode.nopOut, Opcode.te
 const TEXT_TAG = 0;
 /** Stands for a LUN of an addressing method that is not known: no unit has it. */
 const NO_LUN = -1;
+
+const dataOutOf = (view: DataView): DataOut => ({
+  targetTransferTag: DataOutPdu.targetTransferTag.get(view, 0),
+  dataSn: DataOutPdu.dataSn.get(view, 0),
+  bufferOffset: DataOutPdu.bufferOffset.get(view, 0),
+  length: DataOutPdu.dataSegmentLength.get(view, 0),
+});
 
 function logoutAnswer(reason: number, ours: boolean): number {
   if (reason === LogoutReason.closeSession) return LogoutResponseCode.success;

@@ -2,6 +2,7 @@
  * One SCSI command of a session, from its PDU to its response: data gathered, handed to the unit, answered. RFC 7143, 4.2.5,
  * 11.3, 11.4, 11.7.
  */
+import { FormatError } from '../../bytes/errors.ts';
 import { viewOf } from '../../bytes/layout.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { encodeSense, SenseKey, sense } from '../../scsi/common/sense.ts';
@@ -12,7 +13,7 @@ import type { Header } from '../parser.ts';
 import { DataInPdu, Opcode, R2tPdu, ScsiCommandPdu, ScsiResponsePdu, TaskAttribute } from '../pdu.ts';
 import { draft, type PduSender, type TargetNumbers } from '../sender.ts';
 import type { Budget } from './budget.ts';
-import { Gather } from './gather.ts';
+import { type DataOut, Gather } from './gather.ts';
 import { COMMAND_DATA_MAX } from './limits.ts';
 import type { QueuedTask } from './lun-queue.ts';
 import type { Memory } from './memory.ts';
@@ -115,19 +116,38 @@ export class Task implements QueuedTask {
     return this.#out.subarray(0, length);
   }
 
-  /** Memory for the data of a Data-Out PDU. @throws FormatError when it is not what is expected */
-  place(offset: Bytes, length: Bytes, dataSn: number, targetTransferTag: number): Uint8Array | undefined {
-    this.#gather?.admit({ targetTransferTag, dataSn, bufferOffset: offset, length, final: false });
+  /** Memory for the data of a Data-Out PDU. Data that are not what is expected end the command. */
+  place(data: DataOut): Uint8Array | undefined {
     if (this.#done) return undefined;
+    try {
+      if (this.#gather === undefined) throw new FormatError('corrupt', 'iSCSI Data-Out', 'data of a command without');
+      this.#gather.admit(data);
+    } catch (error) {
+      this.#sequenceError(error);
+      return undefined;
+    }
     this.#placing = true;
-    return this.#out.subarray(offset, offset + length);
+    return this.#out.subarray(data.bufferOffset, data.bufferOffset + data.length);
   }
 
-  /** The data of a Data-Out PDU are there. @throws FormatError */
+  /** The data of a Data-Out PDU are there. */
   taken(final: boolean): void {
     this.#placing = false;
-    this.#gather?.taken(final);
-    if (!this.#done) this.#ask();
+    if (this.#done) return;
+    try {
+      this.#gather?.taken(final);
+    } catch (error) {
+      this.#sequenceError(error);
+      return;
+    }
+    this.#ask();
+  }
+
+  /** Bh/0C/0D, incorrect amount of data. RFC 7143, 11.4.7.2. What else of them comes is dropped. */
+  #sequenceError(error: unknown): void {
+    if (!(error instanceof FormatError)) throw error;
+    this.#placing = false;
+    this.#respond(checkCondition(sense(SenseKey.abortedCommand, 0x0c, 0x0d)));
   }
 
   /** The command's PDU is there, and its place in the unit's queue taken: `ready` is called when all it needs is. */
@@ -152,7 +172,10 @@ export class Task implements QueuedTask {
   /** Asks for what is missing, as far as it may be asked for. */
   #ask(): void {
     const gather = this.#gather;
-    if (gather === undefined) return this.#go();
+    if (gather === undefined) {
+      this.#go();
+      return;
+    }
     if (!this.#outWhole && this.#outBudget > 0) {
       const whole = this.#home.memory.take(this.#outLength);
       whole.set(this.#out);
@@ -160,7 +183,10 @@ export class Task implements QueuedTask {
       this.#out = whole;
       this.#outWhole = true;
     }
-    if (gather.complete) return this.#go();
+    if (gather.complete) {
+      this.#go();
+      return;
+    }
     if (!this.#outWhole || this.#ready === undefined) return;
     for (;;) {
       const tag = this.#home.transferTag(this);

@@ -7,7 +7,15 @@ import { byServiceAction, type CommandTable, type Handler } from '../handler.ts'
 import type { Access } from '../reservations.ts';
 import { modeSelect, modeSense } from './mode.ts';
 import { unmapRanges, writeSame } from './provisioning.ts';
-import { getLbaStatus, preFetch, readBlocks, readCapacity10, readCapacity16, readDefectData, verifyBlocks } from './reading.ts';
+import {
+  getLbaStatus,
+  preFetch,
+  readBlocks,
+  readCapacity10,
+  readCapacity16,
+  readDefectData,
+  verifyBlocks,
+} from './reading.ts';
 import type { Disk } from './state.ts';
 import { compareAndWrite, orWrite, synchronizeCache, writeAndVerify, writeAtomic, writeBlocks } from './writing.ts';
 
@@ -19,7 +27,9 @@ export function diskCommands(disk: Disk, modeChanged: (nexus: string) => void): 
     (serve: (disk: Disk, command: ScsiCommand) => ScsiResult | Promise<ScsiResult>): Handler =>
     (command) =>
       serve(disk, command);
+  const atomic: CommandTable = disk.atomic === undefined ? {} : { [op.writeAtomic16]: on(writeAtomic) };
   return {
+    ...atomic,
     [op.read6]: on(readBlocks),
     [op.read10]: on(readBlocks),
     [op.read12]: on(readBlocks),
@@ -33,7 +43,6 @@ export function diskCommands(disk: Disk, modeChanged: (nexus: string) => void): 
     [op.writeAndVerify16]: on(writeAndVerify),
     [op.compareAndWrite]: on(compareAndWrite),
     [op.orWrite16]: on(orWrite),
-    ...(disk.atomic === undefined ? {} : { [op.writeAtomic16]: on(writeAtomic) }),
     [op.verify10]: on(verifyBlocks),
     [op.verify12]: on(verifyBlocks),
     [op.verify16]: on(verifyBlocks),
@@ -122,7 +131,9 @@ const SUPPORTED: readonly SupportedCommand[] = [
   supportedCommand('9e 1f 00 00 00 00 00 00 00 00 ff ff ff ff 00 00', {
     serviceAction: ServiceActionIn16.readCapacity16,
   }),
-  supportedCommand('9e 1f ff ff ff ff ff ff ff ff ff ff ff ff 00 00', { serviceAction: ServiceActionIn16.getLbaStatus }),
+  supportedCommand('9e 1f ff ff ff ff ff ff ff ff ff ff ff ff 00 00', {
+    serviceAction: ServiceActionIn16.getLbaStatus,
+  }),
   supportedCommand('a8 f8 ff ff ff ff ff ff ff ff 1f 00'),
   supportedCommand('aa f8 ff ff ff ff ff ff ff ff 1f 00'),
   supportedCommand('ae f6 ff ff ff ff ff ff ff ff 1f 00'),

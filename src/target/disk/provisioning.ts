@@ -1,9 +1,8 @@
 /** UNMAP and WRITE SAME. SBC-4, 5.35, 5.50 to 5.52. */
 import { viewOf } from '../../bytes/layout.ts';
 import { type Bytes, MiB } from '../../bytes/units.ts';
-import { type BlockRange, Block16, decodeUnmapList, Unmap } from '../../scsi/block/commands.ts';
+import { Block16, type BlockRange, decodeUnmapList, Unmap } from '../../scsi/block/commands.ts';
 import {
-  dataPhaseError,
   invalidFieldInCdb,
   invalidFieldInParameterList,
   lbaOutOfRange,
@@ -11,7 +10,7 @@ import {
 } from '../../scsi/common/sense.ts';
 import { checkCondition, good, type ScsiCommand, type ScsiResult } from '../../scsi/execute.ts';
 import type { CommandContext } from '../handler.ts';
-import { attempt, type Disk, Failure, isSense, offsetOf, outside, rangeOf, storeAt, writeRefused } from './state.ts';
+import { attempt, type Disk, Failure, isSense, offsetOf, rangeOf, storeAt, writeRefused } from './state.ts';
 
 /** Ranges of one UNMAP. */
 export const UNMAP_RANGES_MAX = 256;
@@ -30,7 +29,7 @@ export async function unmapRanges(disk: Disk, command: ScsiCommand): Promise<Scs
   const ranges = data === undefined ? undefined : decodeUnmapList(data);
   if (ranges === undefined) return checkCondition(parameterListLengthError());
   if (ranges.length > UNMAP_RANGES_MAX) return checkCondition(invalidFieldInParameterList(2));
-  if (ranges.some((range) => outside(disk, range))) return checkCondition(lbaOutOfRange());
+  if (ranges.some(({ lba, blocks }) => lba + blocks > disk.blocks)) return checkCondition(lbaOutOfRange());
   for (const { lba, blocks } of ranges) {
     const trouble = await attempt(lba, Failure.write, () => unmapAt(disk, lba, blocks));
     if (trouble !== undefined) return trouble;
@@ -57,13 +56,14 @@ export async function writeSame(disk: Disk, command: ScsiCommand, { signal }: Co
   if (anchor) return checkCondition(invalidFieldInCdb(1, 4));
   const refused = writeRefused(disk);
   if (refused !== undefined) return refused;
-  if (range.blocks === 0) return checkCondition(invalidFieldInCdb(command.cdb[0] >>> 5 === 4 ? 10 : 7)); // WSNZ
   const { blockLength } = disk;
   const block = noData ? new Uint8Array(blockLength) : command.dataOut;
-  if (block === undefined || block.length !== blockLength) return checkCondition(dataPhaseError());
+  if (block?.length !== blockLength) return checkCondition(invalidFieldInCdb(command.cdb[0] >>> 5 === 4 ? 10 : 7));
   const zeros = block.every((byte) => byte === 0);
+  const { lba } = range;
+  const blocks = range.blocks === 0 ? disk.blocks - lba : range.blocks; // WSNZ=0: none is all that follow
   const fill = (): Promise<void> =>
-    zeros && unmap ? unmapAt(disk, range.lba, range.blocks) : repeat(disk, range, block, signal);
+    zeros && unmap ? unmapAt(disk, lba, blocks) : repeat(disk, lba, blocks, block, signal);
   const trouble = await attempt(range.lba, Failure.write, fill);
   if (signal?.aborted) return { status: 'task-aborted' };
   return trouble ?? good();
@@ -71,16 +71,17 @@ export async function writeSame(disk: Disk, command: ScsiCommand, { signal }: Co
 
 async function repeat(
   disk: Disk,
-  range: BlockRange,
+  lba: number,
+  blocks: number,
   block: Uint8Array,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const { blockLength } = disk;
-  const perWrite = Math.max(1, Math.min(range.blocks, Math.floor(PATTERN_BYTES / blockLength)));
+  const perWrite = Math.max(1, Math.min(blocks, Math.floor(PATTERN_BYTES / blockLength)));
   const pattern = new Uint8Array(perWrite * blockLength);
   for (let at = 0; at < pattern.length; at += blockLength) pattern.set(block, at);
-  for (let done = 0; done < range.blocks && !signal?.aborted; done += perWrite) {
-    const part = pattern.subarray(0, Math.min(perWrite, range.blocks - done) * blockLength);
-    await disk.turns.together(() => storeAt(disk, offsetOf(disk, range.lba + done), part));
+  for (let done = 0; done < blocks && !signal?.aborted; done += perWrite) {
+    const part = pattern.subarray(0, Math.min(perWrite, blocks - done) * blockLength);
+    await disk.turns.together(() => storeAt(disk, offsetOf(disk, lba + done), part));
   }
 }

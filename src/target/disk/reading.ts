@@ -1,5 +1,6 @@
 /** READ, VERIFY, PRE-FETCH, READ CAPACITY, READ DEFECT DATA and GET LBA STATUS. SBC-4, clause 5. */
 import { viewOf } from '../../bytes/layout.ts';
+import { alignUp, type Bytes } from '../../bytes/units.ts';
 import {
   encodeLbaStatus,
   GetLbaStatus,
@@ -15,6 +16,9 @@ import { dataPhaseError, invalidFieldInCdb, lbaOutOfRange, SenseKey, sense } fro
 import { checkCondition, good, type ScsiCommand, type ScsiResult } from '../../scsi/execute.ts';
 import { dataIn } from '../handler.ts';
 import { attempt, type Disk, Failure, isSense, offsetOf, outside, rangeOf, tooLong } from './state.ts';
+
+/** What does best when it is read and written aligned: a page of the host. */
+const PHYSICAL_BLOCK_BYTES: Bytes = 4096;
 
 export async function readBlocks(disk: Disk, command: ScsiCommand): Promise<ScsiResult> {
   const range = rangeOf(disk, command.cdb);
@@ -95,7 +99,7 @@ export function readCapacity16(disk: Disk, command: ScsiCommand): ScsiResult {
   const data = ReadCapacity16Data.encode({
     lastLba: Math.max(0, disk.blocks - 1),
     blockLength: disk.blockLength,
-    logicalBlocksPerPhysicalBlockExponent: disk.blockLength < 4096 ? 3 : 0, // aligned 4 KiB does best
+    logicalBlocksPerPhysicalBlockExponent: Math.max(0, Math.log2(PHYSICAL_BLOCK_BYTES / disk.blockLength)),
     lbpme: disk.writable,
     lbprz: disk.writable,
   });
@@ -108,7 +112,8 @@ export function readDefectData(command: ScsiCommand, form: 10 | 12): ScsiResult 
   const fields = form === 10 ? ReadDefectData10 : ReadDefectData12;
   const flags = fields.lists.get(view, 0) << 3;
   const format = fields.format.get(view, 0);
-  const data = form === 10 ? Uint8Array.of(0, flags | format, 0, 0) : Uint8Array.of(0, flags | format, 0, 0, 0, 0, 0, 0);
+  const data =
+    form === 10 ? Uint8Array.of(0, flags | format, 0, 0) : Uint8Array.of(0, flags | format, 0, 0, 0, 0, 0, 0);
   return dataIn(command, data, fields.allocationLength.get(view, 0));
 }
 
@@ -120,17 +125,27 @@ export async function getLbaStatus(disk: Disk, command: ScsiCommand): Promise<Sc
   const beyond = view.getUint32(2) > 0x1f_ffff;
   const lba = beyond ? Number.MAX_SAFE_INTEGER : GetLbaStatus.startingLogicalBlockAddress.get(view, 0);
   if (outside(disk, { lba, blocks: 1 })) return checkCondition(lbaOutOfRange());
+  const first = physicalStart(disk, lba);
   const allocated = GetLbaStatus.allocationLength.get(view, 0);
   const wanted = Math.min(STATUSES_MAX, Math.max(1, Math.ceil((allocated - 8) / 16)));
   const statuses: LbaStatus[] = [];
   const trouble = await attempt(lba, Failure.read, async () => {
-    for (let at = lba; at < disk.blocks && statuses.length < wanted; ) {
+    for (let at = first; at < disk.blocks && statuses.length < wanted; ) {
       const status = await statusAt(disk, at);
       at += status.blocks;
       statuses.push(status);
     }
   });
   return trouble ?? dataIn(command, encodeLbaStatus(statuses), allocated);
+}
+
+/**
+ * Where a report that is asked for from `lba` on begins: physical blocks are mapped as a whole, and one that was begun
+ * before `lba` is left out, as libiscsi's suite has it; but for the last one, so that there is always an answer.
+ */
+function physicalStart(disk: Disk, lba: number): number {
+  const start = alignUp(lba, Math.max(1, PHYSICAL_BLOCK_BYTES / disk.blockLength));
+  return start < disk.blocks ? start : lba;
 }
 
 /** The run of blocks of one kind that begins at `lba`. A block of which any part is stored is mapped. */

@@ -9,7 +9,7 @@ import { isHostFull } from '../host-full.ts';
 import type { Turns } from './turns.ts';
 
 /** Most bytes of one READ, WRITE or VERIFY: what an initiator can make this unit hold at once. */
-export const DISK_TRANSFER_BYTES_MAX: Bytes = 16 * MiB;
+export const DISK_TRANSFER_BYTES_MAX: Bytes = 32 * MiB;
 
 /** Writes that happen wholly or not at all, whatever is killed when. */
 export interface AtomicWrites {

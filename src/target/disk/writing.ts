@@ -70,9 +70,9 @@ export async function compareAndWrite(disk: Disk, command: ScsiCommand): Promise
   if (refused !== undefined) return refused;
   const { lba, blocks, fua } = range;
   const length = blocks * disk.blockLength;
+  const data = command.dataOut ?? NO_DATA;
+  if (data.length !== 2 * length) return checkCondition(invalidFieldInCdb(13));
   if (length === 0) return good();
-  const data = command.dataOut;
-  if (data === undefined || data.length < 2 * length) return checkCondition(dataPhaseError());
   const stored = new Uint8Array(length);
   let differs: number | undefined;
   const trouble = await attempt(lba, Failure.write, () =>
