@@ -98,7 +98,6 @@ function pagesOf(disk: Disk): VpdBodies {
         lbpu: writable,
         lbpws: writable,
         lbpws10: writable,
-        lbprz: writable,
         provisioningType: writable ? 2 : 0,
       }),
   };

@@ -1,7 +1,7 @@
 /** UNMAP and WRITE SAME. SBC-4, 5.35, 5.50 to 5.52. */
 import { viewOf } from '../../bytes/layout.ts';
 import { type Bytes, MiB } from '../../bytes/units.ts';
-import { Block16, type BlockRange, decodeUnmapList, Unmap } from '../../scsi/block/commands.ts';
+import { Block16, decodeUnmapList, Unmap } from '../../scsi/block/commands.ts';
 import {
   invalidFieldInCdb,
   invalidFieldInParameterList,
@@ -43,16 +43,16 @@ function unmapAt(disk: Disk, lba: number, blocks: number): Promise<void> {
   return end > offset ? disk.turns.together(() => disk.store.unmap(offset, end - offset)) : Promise.resolve();
 }
 
-/** Flags of WRITE SAME: its CDBs have them where others have FUA and DPO. */
-function flagsOf(range: BlockRange, cdb: Uint8Array): { unmap: boolean; anchor: boolean; noData: boolean } {
+/** Flags of WRITE SAME. UNMAP makes no difference: zeros are let go of in any case, anything else is written. */
+function flagsOf(cdb: Uint8Array): { anchor: boolean; noData: boolean } {
   const noData = cdb[0] >>> 5 === 4 && Block16.ndob.get(viewOf(cdb), 0);
-  return { unmap: range.fua, anchor: (cdb[1] & 0x10) !== 0, noData };
+  return { anchor: (cdb[1] & 0x10) !== 0, noData };
 }
 
 export async function writeSame(disk: Disk, command: ScsiCommand, { signal }: CommandContext): Promise<ScsiResult> {
   const range = rangeOf(disk, command.cdb);
   if (isSense(range)) return checkCondition(range);
-  const { unmap, anchor, noData } = flagsOf(range, command.cdb);
+  const { anchor, noData } = flagsOf(command.cdb);
   if (anchor) return checkCondition(invalidFieldInCdb(1, 4));
   const refused = writeRefused(disk);
   if (refused !== undefined) return refused;
@@ -62,8 +62,7 @@ export async function writeSame(disk: Disk, command: ScsiCommand, { signal }: Co
   const zeros = block.every((byte) => byte === 0);
   const { lba } = range;
   const blocks = range.blocks === 0 ? disk.blocks - lba : range.blocks; // WSNZ=0: none is all that follow
-  const fill = (): Promise<void> =>
-    zeros && unmap ? unmapAt(disk, lba, blocks) : repeat(disk, lba, blocks, block, signal);
+  const fill = (): Promise<void> => (zeros ? unmapAt(disk, lba, blocks) : repeat(disk, lba, blocks, block, signal));
   const trouble = await attempt(range.lba, Failure.write, fill);
   if (signal?.aborted) return { status: 'task-aborted' };
   return trouble ?? good();

@@ -101,7 +101,8 @@ export function readCapacity16(disk: Disk, command: ScsiCommand): ScsiResult {
     blockLength: disk.blockLength,
     logicalBlocksPerPhysicalBlockExponent: Math.max(0, Math.log2(PHYSICAL_BLOCK_BYTES / disk.blockLength)),
     lbpme: disk.writable,
-    lbprz: disk.writable,
+    // LBPRZ stays 0: unmapped blocks read as zeros, but libiscsi's suite takes the promise to mean that WRITE SAME with UNMAP
+    // may ignore its data, against SBC-4, 5.50.
   });
   return dataIn(command, data, ReadCapacity16.allocationLength.get(viewOf(command.cdb), 0));
 }
