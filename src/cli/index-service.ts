@@ -32,7 +32,8 @@ export async function openIndexService(folder: string, command: string): Promise
 /** Over an open store, which is closed with it. */
 export function indexService(store: KvStore): IndexService {
   return {
-    sets: async () => (await listSets(store)).map(({ manifest, damaged }) => ({ ...manifest, damaged })),
+    sets: async (unreadable) =>
+      (await listSets(store, unreadable)).map(({ manifest, damaged }) => ({ ...manifest, damaged })),
     async open(record) {
       const set = await getSet(store, record.set);
       return set === undefined ? missing(record) : viewOf(store, record, set, await openSet(store, set));
@@ -67,8 +68,8 @@ function viewOf(store: KvStore, record: SetRecord, { manifest }: StoredSet, inde
     },
     root: (filesystem) => index.root(filesystem),
     resolve: (names, filesystem) => index.resolve(names, filesystem),
-    list: (directory) => index.list(directory),
-    walk: (directory) => index.walk(directory),
+    list: (directory, told) => (told === undefined ? index.list(directory) : index.listReadable(directory, told)),
+    walk: (directory, told) => index.walk(directory, told),
     async proof({ filesystem, inode }) {
       const proof = await getFileProof(store, set, filesystem, inode);
       // The reason of a set that is proven but for some files is theirs.

@@ -239,6 +239,7 @@ export class Store implements KvStore {
       return false;
     }
     try {
+      if (this.#options.replaceDamaged === true) await readAll(this.folder, database);
       const backend = await LevelBackend.begin(this.folder, database, this.#options.command, marker, uncleanSince);
       this.#backend = backend;
       return true;
@@ -338,12 +339,12 @@ class LevelBackend implements KvStore {
     return this.#starting;
   }
 
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#database.get(key);
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#database.get(key).catch(unreadable(this.#folder));
   }
 
-  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#database.getMany([...keys]);
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#database.getMany([...keys]).catch(unreadable(this.#folder));
   }
 
   async *scan(range: KeyRange): AsyncGenerator<readonly Row[]> {
@@ -357,7 +358,7 @@ class LevelBackend implements KvStore {
     });
     try {
       for (;;) {
-        const rows = await iterator.nextv(Math.min(SCAN_ROWS, limit ?? SCAN_ROWS));
+        const rows = await iterator.nextv(Math.min(SCAN_ROWS, limit ?? SCAN_ROWS)).catch(unreadable(this.#folder));
         if (rows.length === 0) return;
         yield rows;
         if (limit !== undefined && rows.length >= limit) return;
@@ -443,7 +444,7 @@ function setsAfter(
 }
 
 async function checkSetsAreThere(folder: string, database: Database, sets: readonly string[]): Promise<void> {
-  const values = await database.getMany(sets.map((id) => setKey(setBytes(id))));
+  const values = await database.getMany(sets.map((id) => setKey(setBytes(id)))).catch(unreadable(folder));
   const lost = sets.filter((_, i) => values[i] === undefined).map((id) => id.slice(0, 8));
   if (lost.length > 0)
     throw new FormatError(
@@ -451,6 +452,24 @@ async function checkSetsAreThere(folder: string, database: Database, sets: reado
       `index store ${folder}`,
       `the records of ${lost.length} sets are lost (${lost.slice(0, 5).join(', ')}) ${REMEDY}`,
     );
+}
+
+/** What LevelDB itself finds wrong: a block that makes no sense, a table that cannot be read. */
+function unreadable(folder: string): (error: unknown) => never {
+  return (cause) => {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new FormatError('corrupt', `index store ${folder}`, `LevelDB cannot read it: ${words} ${REMEDY}`, { cause });
+  };
+}
+
+/** Before a rebuild goes on with a store: LevelDB could not even tidy up around a block that it cannot read. */
+async function readAll(folder: string, database: Database): Promise<void> {
+  const iterator = database.iterator({ highWaterMarkBytes: SCAN_BYTES });
+  try {
+    while ((await iterator.nextv(SCAN_ROWS).catch(unreadable(folder))).length > 0);
+  } finally {
+    await iterator.close();
+  }
 }
 
 /** The store's own row, which must not be older than its marker says. */
@@ -461,7 +480,7 @@ async function readMeta(
 ): Promise<StoreMeta & { readonly sets: readonly string[] }> {
   const where = `index store ${folder}`;
   const known = marker !== null && marker.id !== '';
-  const value = await database.get(STORE_KEY);
+  const value = await database.get(STORE_KEY).catch(unreadable(folder));
   if (value === undefined) {
     if (known) throw new FormatError('corrupt', where, `its records are lost ${REMEDY}`);
     const meta = { id: toHex(systemRandom(16)), generation: 1, sets: [] };
