@@ -174,6 +174,8 @@ export interface VirtualLibrary {
   readonly driveAddresses: readonly number[];
   /** A free drive for this process, or who has them all. */
   reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] };
+  /** Every drive for this process, or who has some of them. */
+  reserveAllDrives(command: string): ReservedDrives | { readonly busy: readonly LockHolder[] };
   driveHolder(address: number): LockHolder | undefined;
   /** The library as the holder of a reserved drive sees it: for another thread of the process that reserved it. */
   viewOf(driveAddress: number, command: string): LibraryOfCartridges;
@@ -197,6 +199,11 @@ export interface VirtualLibrary {
 export interface ReservedDrive extends Disposable {
   readonly address: number;
   /** The library as the drive's holder sees it: its own drive and the slots. */
+  readonly view: LibraryOfCartridges;
+}
+
+export interface ReservedDrives extends Disposable {
+  /** The whole library. */
   readonly view: LibraryOfCartridges;
 }
 
@@ -284,6 +291,19 @@ class Library implements VirtualLibrary {
       busy.push(lock);
     }
     return { busy };
+  }
+
+  reserveAllDrives(command: string): ReservedDrives | { readonly busy: readonly LockHolder[] } {
+    const locks = this.driveAddresses.map((address) => tryLock(this.#driveLock(address), command));
+    const release = (): void => {
+      for (const lock of locks) if (isHeld(lock)) lock[Symbol.dispose]();
+    };
+    const busy = locks.filter((lock): lock is LockHolder => !isHeld(lock));
+    if (busy.length > 0) {
+      release();
+      return { busy };
+    }
+    return { view: this.#view(this.driveAddresses, command), [Symbol.dispose]: release };
   }
 
   /** Puts what other drives hold that nobody uses into slots, where this process can reach it. */
