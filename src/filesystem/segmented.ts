@@ -24,9 +24,6 @@ export function onSegments(filesystem: Filesystem, map: SegmentMap): Filesystem 
     get damage() {
       return filesystem.damage ?? [];
     },
-    get damage() {
-      return filesystem.damage ?? [];
-    },
     allocated: async (signal) => map.runs(await filesystem.allocated(signal)),
     async *walk(signal) {
       for await (const batch of filesystem.walk(signal)) yield batch.kind === 'inodes' ? mapper.map(batch) : batch;
