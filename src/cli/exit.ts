@@ -117,5 +117,16 @@ export function failureOf(thrown: unknown): Failure {
   return { status, line, json: { event: 'error', status, message: line, thing, what, remedy: remedy || null } };
 }
 
+/** Of a command that goes on without what failed: that it ends with status 3 is in it. */
+export function problemOf(found: FormatError | string): Failure {
+  const status = ExitStatus.partial;
+  if (typeof found === 'string') {
+    const message = safeText(found.replaceAll('\n', ' '));
+    return { status, line: message, json: { event: 'error', status, message, thing: null, what: null, remedy: null } };
+  }
+  const { line, json } = failureOf(found);
+  return { status, line, json: { ...json, status } };
+}
+
 const partsOf = (error: unknown): Partial<Pick<UserError, 'thing' | 'what' | 'remedy'>> =>
   error instanceof FormatError ? { thing: error.where, what: error.what } : {};

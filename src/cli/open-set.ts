@@ -1,6 +1,7 @@
 /** From a command's words to an open set and the entry at a path. */
 import { UserError } from '../bytes/errors.ts';
 import { splitPath } from '../restore/split-path.ts';
+import type { UnreadableSet } from '../tape-index/sets.ts';
 import { encodeArgument } from './argv.ts';
 import { quote, unquote } from './quoting.ts';
 import type { IndexService, ListedEntry, SetRecord, SetView } from './services.ts';
@@ -16,13 +17,20 @@ export interface OpenSet extends AsyncDisposable {
 export async function openSet(open: () => Promise<IndexService>, word: string): Promise<OpenSet> {
   const index = await open();
   try {
-    const record = resolveSet(word, await index.sets());
+    const record = await findSet(index, word);
     const view = await index.open(record);
     return { index, record, view, [Symbol.asyncDispose]: () => index[Symbol.asyncDispose]() };
   } catch (error) {
     await index[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** The set that `word` means. @throws UserError when there is none, or it cannot be told for damage */
+export async function findSet(index: IndexService, word: string): Promise<SetRecord> {
+  const unreadable: UnreadableSet[] = [];
+  const sets = await index.sets((set) => unreadable.push(set));
+  return resolveSet(word, sets, unreadable);
 }
 
 /** The path that an argument means, quotes undone. */

@@ -11,9 +11,8 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { alignUp } from '../bytes/units.ts';
 import { ExtentKind } from '../bytes/walk-batch.ts';
-import { NOTHING } from './directory-tree.ts';
 import { FileType } from './entry.ts';
-import { type InodeColumns, TIME_ELSEWHERE } from './inode-columns.ts';
+import { type InodeColumns, NOTHING, TIME_ELSEWHERE } from './inode-columns.ts';
 import type { NameColumns } from './name-columns.ts';
 
 const gzipAsync = promisify(gzip);

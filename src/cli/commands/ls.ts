@@ -1,8 +1,9 @@
 /** `reelmap ls SET [PATH]`: a directory of a set, from the index alone. */
+import type { FormatError } from '../../bytes/errors.ts';
 import { FileType, fileTypeOf } from '../../tape-index/entry.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { entryJson, filesystemAt, filesystemJson, filesystemText, longLine } from '../entry-text.ts';
-import { ExitStatus } from '../exit.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
 import { entryAt, filesystemNumber, openSet, pathOf } from '../open-set.ts';
 import { jsonBytes, quote } from '../quoting.ts';
 import type { ListedEntry, SetView } from '../services.ts';
@@ -31,28 +32,38 @@ async function list(context: CommandContext, word: string, path: string, options
   await using open = await openSet(async () => (await context.services()).openIndex(context.home), word);
   const wanted = pathOf(path);
   const entry = await entryAt(open.view, wanted, filesystemNumber(open.record, options.partition));
+  let status: ExitStatus = ExitStatus.done;
+  const damaged = (error: FormatError): void => {
+    output.error(problemOf(error));
+    status = ExitStatus.partial;
+  };
   if (output.json) {
-    await output.array(values(open.view, entry, wanted));
-    return ExitStatus.done;
+    await output.array(values(open.view, listing(open.view, entry, wanted, damaged)));
+    return status;
   }
-  for await (const entries of listing(open.view, entry, wanted)) {
+  for await (const entries of listing(open.view, entry, wanted, damaged)) {
     for (const one of entries) {
       if (options.null) output.raw(Buffer.concat([one.name, Buffer.from([0])]));
       else output.line(options.long ? `${longLine(one, one.name)}${filesystemMark(open.view, one)}` : quote(one.name));
     }
     if (output.closed) break;
   }
-  return ExitStatus.done;
+  return status;
 }
 
 /** What is in a directory; anything else is itself, under the path that was asked for. */
-async function* listing(view: SetView, entry: ListedEntry, path: Uint8Array): AsyncIterable<readonly ListedEntry[]> {
-  if (fileTypeOf(entry.mode) === FileType.directory) yield* view.list(entry);
+async function* listing(
+  view: SetView,
+  entry: ListedEntry,
+  path: Uint8Array,
+  damaged: (error: FormatError) => void,
+): AsyncIterable<readonly ListedEntry[]> {
+  if (fileTypeOf(entry.mode) === FileType.directory) yield* view.list(entry, damaged);
   else yield [{ ...entry, name: path }];
 }
 
-async function* values(view: SetView, entry: ListedEntry, path: Uint8Array): AsyncIterable<unknown> {
-  for await (const entries of listing(view, entry, path))
+async function* values(view: SetView, listed: AsyncIterable<readonly ListedEntry[]>): AsyncIterable<unknown> {
+  for await (const entries of listed)
     for (const one of entries) {
       const root = filesystemAt(view.record.filesystems, one);
       const mounted = root === undefined ? {} : { filesystemRoot: filesystemJson(root) };

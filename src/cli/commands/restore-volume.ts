@@ -2,8 +2,8 @@
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
+import { findSet } from '../open-set.ts';
 import { formatBytes } from '../progress.ts';
-import { resolveSet } from '../set-spec.ts';
 
 interface Options {
   readonly overwrite?: boolean;
@@ -29,7 +29,7 @@ async function restoreVolume(
   const { output, home } = context;
   const services = await context.services();
   await using index = await services.openIndex(home);
-  const set = resolveSet(word, await index.sets());
+  const set = await findSet(index, word);
   const progress = context.progress();
   try {
     const outcome = await services.restoreVolume(home, index, {

@@ -3,11 +3,12 @@ import { UserError } from '../../bytes/errors.ts';
 import type { FilesystemRecord } from '../../bytes/manifest.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { filesystemText } from '../entry-text.ts';
-import { ExitStatus } from '../exit.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
+import { findSet } from '../open-set.ts';
 import { formatBytes } from '../progress.ts';
 import { safeText } from '../quoting.ts';
 import type { SetRecord } from '../services.ts';
-import { resolveSet, SHORT_ID } from '../set-spec.ts';
+import { SHORT_ID } from '../set-spec.ts';
 
 export const define: CommandModule['define'] = (command, act) => {
   command
@@ -30,10 +31,14 @@ const total = (record: SetRecord, field: 'entries' | 'problems'): number =>
 
 async function list({ services, home, output }: CommandContext): Promise<ExitStatus> {
   await using index = await (await services()).openIndex(home);
-  const sets = await index.sets();
+  let status: ExitStatus = ExitStatus.done;
+  const sets = await index.sets(({ reason }) => {
+    output.error(problemOf(reason));
+    status = ExitStatus.partial;
+  });
   if (output.json) {
     await output.array(sets.map(setJson));
-    return ExitStatus.done;
+    return status;
   }
   if (sets.length === 0) output.note('no sets yet; `reelmap backup VOLUME` makes one');
   else output.line('set       volume            time                  kind         files       bytes  cartridges');
@@ -52,7 +57,7 @@ async function list({ services, home, output }: CommandContext): Promise<ExitSta
     output.line(columns.join('  '));
     for (const filesystem of record.filesystems) output.line(filesystemLine(filesystem));
   }
-  return ExitStatus.done;
+  return status;
 }
 
 /** Indented under its set. */
@@ -86,7 +91,7 @@ function setJson(record: SetRecord): Readonly<Record<string, unknown>> {
 
 async function drop({ services, home, output }: CommandContext, word: string): Promise<ExitStatus> {
   await using index = await (await services()).openIndex(home);
-  const record = resolveSet(word, await index.sets());
+  const record = await findSet(index, word);
   await index.drop(record);
   if (output.json) output.value({ dropped: record.set });
   else output.line(`dropped set ${record.set.slice(0, SHORT_ID)} of ${safeText(record.volume.name)}`);

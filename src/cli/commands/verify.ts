@@ -4,13 +4,13 @@ import { readAtOf } from '../../filesystem/volume.ts';
 import { checkSet } from '../../tape-index/check.ts';
 import type { KvStore } from '../../tape-index/kv-store.ts';
 import { putProofs } from '../../tape-index/records.ts';
-import { listSets, openSet, type StoredSet, wholeManifest } from '../../tape-index/sets.ts';
+import { openSet, wholeManifest } from '../../tape-index/sets.ts';
 import { type VerifyResult, verifySet } from '../../verify/verify.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
 import { jsonBytes, quote } from '../quoting.ts';
-import { resolveSet } from '../set-spec.ts';
+import { findStoredSet } from '../set-spec.ts';
 import { findVolume } from '../volume.ts';
 import { openVolume } from '../volume-store.ts';
 import { openWorkplace } from '../workplace.ts';
@@ -39,12 +39,7 @@ async function verify(context: CommandContext, word: string, options: Options): 
     disks: [],
     note: output.note,
   });
-  const sets = await listSets(place.store);
-  const record = resolveSet(
-    word,
-    sets.map((set) => set.manifest),
-  );
-  const stored = sets.find((set) => set.manifest.set === record.set) as StoredSet;
+  const stored = await findStoredSet(place.store, word);
   const manifest = await wholeManifest(place.store, stored);
   const found = options.against === undefined ? undefined : findVolume(options.against);
   await using volume = found === undefined ? undefined : await openVolume(found, false);

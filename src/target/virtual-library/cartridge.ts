@@ -191,6 +191,8 @@ export interface CartridgeMap extends AsyncDisposable {
   readonly worm: boolean;
   /** Objects, filemarks and bytes of record data up to end of data. */
   readonly end: { readonly objects: number; readonly files: number; readonly dataEnd: Bytes };
+  /** Damage that costs nothing yet, each naming its place. */
+  readonly warnings: readonly string[];
   /** Byte of the `data` file at which an object begins; undefined: there is no such object. */
   dataOffset(object: TapeObject): Promise<Bytes | undefined>;
 }
@@ -208,6 +210,7 @@ export async function openCartridgeMap(cartridges: string, barcode: string): Pro
       capacity: bytes(map.header.capacity),
       worm: map.header.worm,
       end: { ...map.end, dataEnd: bytes(map.end.dataEnd) },
+      warnings: map.warnings,
       dataOffset: async (object) => {
         if (object >= map.end.objects) return undefined;
         const { offset, exact } = await map.placeOf(object);
