@@ -120,7 +120,9 @@ describe.skipIf(!mountable)('a filesystem that was in use', () => {
     { features, operations = 250, folderTimes = true, notes, mayBeRefused = false, ...options },
   ] of Object.entries(KINDS)) {
     const said: string[] = [];
-    it.each(seeds)(`with ${title} is walked as the kernel replays it, seed %d`, async (seed) => {
+    it.each(
+      notes === undefined ? seeds : [...seeds, LAST + 1],
+    )(`with ${title} is walked as the kernel replays it, seed %d`, async (seed) => {
       const image = makeDirty(folder, { ...options, operations, seed });
       const text = execFileSync('dumpe2fs', ['-h', image.path], {
         encoding: 'utf8',
