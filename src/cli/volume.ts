@@ -1,4 +1,7 @@
-/** What a user calls a volume, found on this machine and checked: a file, a block device, a mount point, UUID= or LABEL=. */
+/**
+ * What a user calls a volume, found on this machine and checked: a file, a block device, a mount point, UUID= or LABEL=; behind
+ * a `#` one part of it.
+ */
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../bytes/errors.ts';
@@ -6,7 +9,13 @@ import { UserError } from '../bytes/errors.ts';
 export interface FoundVolume {
   /** Real path of the file or device. */
   readonly path: string;
+  /** `2`, `vg/lv`: a part of it; missing: all of it. */
+  readonly part?: string;
+  /** For people: the path, and the part behind a `#`. */
+  readonly name: string;
   readonly isDevice: boolean;
+  /** Of a device, bytes of a logical block. */
+  readonly sectorSize?: number;
   /** Changes when the volume may have. */
   readonly changeMark: string;
 }
@@ -19,10 +28,11 @@ export interface Mount {
 }
 
 /** @throws UserError when there is no such volume, or a writable mount has it */
-export function findVolume(word: string): FoundVolume {
+export function findVolume(words: string): FoundVolume {
+  const { word, part } = splitPart(words);
   const path = locate(word);
   const stat = statSync(path);
-  if (stat.isDirectory()) return findVolume(deviceOfMountPoint(path));
+  if (stat.isDirectory()) return findVolume(`${deviceOfMountPoint(path)}${part === undefined ? '' : `#${part}`}`);
   if (!stat.isFile() && !stat.isBlockDevice())
     throw new UserError(word, 'is neither a file nor a block device', 'name a volume image or a device');
   const mount = writableMount(path, mounts());
@@ -34,7 +44,33 @@ export function findVolume(word: string): FoundVolume {
     );
   }
   const mark = stat.isFile() ? `${stat.mtimeMs}:${stat.ino}` : `device:${stat.rdev}`;
-  return { path, isDevice: stat.isBlockDevice(), changeMark: mark };
+  const name = part === undefined ? path : `${path}#${part}`;
+  const volume = { path, name, isDevice: stat.isBlockDevice(), changeMark: mark, ...(part !== undefined && { part }) };
+  const sectorSize = stat.isBlockDevice() ? logicalBlockSize(stat.rdev) : undefined;
+  return sectorSize === undefined ? volume : { ...volume, sectorSize };
+}
+
+/** `disk.img#2`: the volume and its part. A file that has such a name itself is that file. */
+export function splitPart(words: string): { readonly word: string; readonly part?: string } {
+  const at = words.lastIndexOf('#');
+  if (at <= 0 || existsSync(words)) return { word: words };
+  const part = words.slice(at + 1).replace(/^\/+/, '');
+  if (part === '') throw new UserError(words, 'names no part behind the #', 'write disk.img#2 or disk.img#vg/lv');
+  return { word: words.slice(0, at), part };
+}
+
+/** Bytes of a device's logical block, from sysfs; undefined when that does not tell. */
+function logicalBlockSize(rdev: number, sys = '/sys/dev/block'): number | undefined {
+  const number = `${(rdev >>> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
+  for (const queue of ['queue', '../queue']) {
+    try {
+      const size = Number(readFileSync(join(sys, number, queue, 'logical_block_size'), 'ascii'));
+      if (size >= 512) return size;
+    } catch {
+      // A partition has its disk's queue.
+    }
+  }
+  return undefined;
 }
 
 function locate(word: string): string {

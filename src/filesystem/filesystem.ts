@@ -20,6 +20,8 @@ export interface NotWalkable {
   readonly identity?: FilesystemIdentity;
   /** One clause for the user: `the journal needs recovery and cannot be replayed: ...`. */
   readonly reason: string;
+  /** It is known to hold no files (swap): to have copied it whole is to have backed it up exactly. */
+  readonly holdsNoFiles?: boolean;
 }
 
 export interface Filesystem {

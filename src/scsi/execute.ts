@@ -1,4 +1,5 @@
 /** SAM-5 "Execute Command": the one way to a SCSI device, wherever it is. */
+import type { Lender } from '../bytes/lender.ts';
 import type { Bytes } from '../bytes/units.ts';
 import type { Sense } from './common/sense.ts';
 
@@ -7,6 +8,8 @@ export interface ScsiCommand {
   readonly cdb: Uint8Array;
   /** Data-Out Buffer. The device server has taken what it needs when the result is there; then it is the caller's again. */
   readonly dataOut?: Uint8Array;
+  /** Owner of `dataOut`: a device server that retains it may keep the bytes past the result. Missing: it copies. */
+  readonly dataOutLender?: Lender;
   /** Most bytes the caller takes. Missing: no data-in. */
   readonly dataInLength?: Bytes;
   /** Data-In Buffer of the caller's, at least `dataInLength` long; the result's `dataIn` is then a part of it. */

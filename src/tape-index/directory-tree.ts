@@ -57,7 +57,7 @@ export class DirectoryTree {
     const names = this.#names;
     const ordinals = new Uint32Array(names.runCount);
     for (let run = 0; run < names.runCount; run++) {
-      ordinals[run] = this.ordinalOf(names.runParent(run));
+      ordinals[run] = this.ordinalOf(names.runParent[run]);
       this.runsStart[ordinals[run] + 1]++;
       if (run % QUIET === 0 && breather.due) await breather.breathe();
     }
@@ -81,7 +81,7 @@ export class DirectoryTree {
   /** Resolves every name to its inode's row; `named[row]` becomes 1. */
   async resolve(named: Uint8Array, breather: Breather): Promise<void> {
     for (let entry = 0; entry < this.#names.count; entry++) {
-      const row = this.#inodes.rowOf(this.#names.child(entry));
+      const row = this.#inodes.rowOf(this.#names.child[entry]);
       this.childRow[entry] = row < 0 ? NOTHING : row;
       if (row >= 0) named[row] = 1;
       if (entry % QUIET === 0 && breather.due) await breather.breathe();
@@ -102,7 +102,7 @@ export class DirectoryTree {
       const directory = queue[head++];
       for (let k = this.runsStart[directory]; k < this.runsStart[directory + 1]; k++) {
         const end = this.#names.runEnd(this.runs[k]);
-        for (let entry = this.#names.runStart(this.runs[k]); entry < end; entry++) {
+        for (let entry = this.#names.runStart[this.runs[k]]; entry < end; entry++) {
           if (++looked % QUIET === 0 && breather.due) await breather.breathe();
           const child = this.#directoryAt(entry);
           if (child === NOTHING || reached[child] === 1) continue;
@@ -139,7 +139,7 @@ export class DirectoryTree {
   #directoryAt(entry: number): number {
     const row = this.childRow[entry];
     if (row === NOTHING || !this.#inodes.isDirectory(row)) return NOTHING;
-    return this.ordinalOf(this.#names.child(entry));
+    return this.ordinalOf(this.#names.child[entry]);
   }
 }
 
@@ -156,8 +156,8 @@ async function directoryNumbers(
     if (row % QUIET === 0 && breather.due) await breather.breathe();
   }
   for (let run = 0; run < names.runCount; run++) {
-    const row = inodes.rowOf(names.runParent(run));
-    if (row < 0 || !inodes.isDirectory(row)) found.push(names.runParent(run));
+    const row = inodes.rowOf(names.runParent[run]);
+    if (row < 0 || !inodes.isDirectory(row)) found.push(names.runParent[run]);
     if (run % QUIET === 0 && breather.due) await breather.breathe();
   }
   const sorted = Float64Array.from(found).sort();

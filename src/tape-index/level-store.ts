@@ -6,13 +6,14 @@
  * Opening an existing store never makes a new database (createIfMissing off), and store-files.ts compares LevelDB's files
  * with the last clean end first, so that a missing CURRENT, a cut MANIFEST or a damaged log is named and not made worse.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Level } from 'level';
 import { FormatError } from '../bytes/errors.ts';
 import { systemRandom, toHex } from '../bytes/random.ts';
 import { REMEDY } from './frame.ts';
 import { KeyKind, SET_BYTES, setBytes, setKey } from './keys.ts';
 import { type KeyRange, type KvOperation, type KvStore, rangeAfter } from './kv-store.ts';
+import { systemErrorOf } from './level-errors.ts';
 import {
   assessFiles,
   beginSession,
@@ -195,13 +196,24 @@ export class Store implements KvStore {
 
   /** The store's marker; null for a store that is to be made. @throws FormatError when there is none and none may be made */
   #marker(): StoreMarker | null {
-    const marker = readMarker(this.folder);
+    const marker = this.#readMarker();
     if (marker !== undefined) return marker;
     // A database without its marker: made by a process that was stopped at once, or the marker was deleted.
     if (hasDatabase(this.folder)) return { format: 1, id: '', generation: 0, sets: [] };
     if (this.#options.create !== true && this.#options.replaceDamaged !== true)
       throw new FormatError('io', `index store ${this.folder}`, 'is not there');
     return null;
+  }
+
+  /** For a rebuild a damaged marker is as good as none: LevelDB has the store's id too, and every set is looked at anyway. */
+  #readMarker(): StoreMarker | undefined {
+    try {
+      return readMarker(this.folder);
+    } catch (error) {
+      const damaged = error instanceof FormatError && error.kind === 'corrupt';
+      if (!damaged || this.#options.replaceDamaged !== true) throw error;
+      return undefined;
+    }
   }
 
   async #openDatabase(marker: StoreMarker | null, uncleanSince: number | undefined): Promise<boolean> {
@@ -219,6 +231,9 @@ export class Store implements KvStore {
       const cause =
         error instanceof Error ? (error.cause as { code?: string; message?: string } | undefined) : undefined;
       if (cause?.code === 'LEVEL_LOCKED') return false;
+      // The store is as good as it was: it is neither damaged nor to be moved aside.
+      const system = systemErrorOf(error);
+      if (system !== undefined) throw new FormatError('io', where, 'cannot be opened', { cause: system });
       if (marker === null) throw new FormatError('io', where, 'cannot be made', { cause: error });
       this.#damaged(`LevelDB does not open it: ${cause?.message ?? String(error)}`, error);
       return false;
@@ -250,7 +265,7 @@ export class Store implements KvStore {
     if (this.#options.replaceDamaged !== true)
       throw new FormatError('corrupt', `index store ${this.folder}`, `${what} ${REMEDY}`, { cause });
     const aside = `${databaseFolder(this.folder)}.damaged-${new Date().toISOString().replaceAll(':', '')}`;
-    renameSync(databaseFolder(this.folder), aside);
+    if (existsSync(databaseFolder(this.folder))) renameSync(databaseFolder(this.folder), aside);
     for (const name of ['store.json', 'clean.json', 'session']) rmSync(`${this.folder}/${name}`, { force: true });
   }
 
@@ -394,7 +409,9 @@ class LevelBackend implements KvStore {
     try {
       await batch.write({ sync });
     } catch (error) {
-      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', { cause: error });
+      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', {
+        cause: systemErrorOf(error) ?? error,
+      });
     }
   }
 

@@ -71,10 +71,10 @@ export class NameSorter {
 
   async #makeKeys(): Promise<void> {
     const { bytes } = this.#names;
-    const first = this.#names.start(this.#entries[0]);
+    const first = this.#names.start[this.#entries[0]];
     let prefix = this.#names.end(this.#entries[0]) - first;
     for (let i = 1; i < this.#count; i++) {
-      const start = this.#names.start(this.#entries[i]);
+      const start = this.#names.start[this.#entries[i]];
       const most = Math.min(prefix, this.#names.end(this.#entries[i]) - start);
       let same = 0;
       while (same < most && bytes[first + same] === bytes[start + same]) same++;
@@ -84,7 +84,7 @@ export class NameSorter {
     }
     for (let i = 0; i < this.#count; i++) {
       const end = this.#names.end(this.#entries[i]);
-      let at = this.#names.start(this.#entries[i]) + prefix;
+      let at = this.#names.start[this.#entries[i]] + prefix;
       let key = 0;
       for (let k = 0; k < 6; k++) key = key * 256 + (at < end ? bytes[at++] : 0);
       this.#keys[i] = key;

@@ -108,7 +108,7 @@ class Writer implements IndexWriter {
     this.#inodes = new InodeColumns(expected, options.blockSize ?? 4096);
     this.#names = new NameColumns(expected);
     this.#sink = new RowSink(options.store, options.onRow);
-    this.#twin = options.text && new TextTwin(options.text, options.filesystem);
+    this.#twin = options.text && new TextTwin(options.text, options.filesystem, this.#inodes);
     this.#page.names = new Uint8Array(256 * 255);
     loadCompressor().catch(() => {}); // 30 ms at once; `finish` awaits it and hears of a failure
   }
@@ -178,7 +178,7 @@ class Writer implements IndexWriter {
   #rootLine(root: number): void {
     if (this.#twin === undefined) return;
     this.#twin.directory([], true);
-    this.#line(root, this.#names.bytes, 0, 0, this.#inodes.inode(root));
+    this.#twin.self(root, this.#inodes.inode(root));
   }
 
   /** Pages of all directories in ascending order; the numbers of those written. */
@@ -191,7 +191,7 @@ class Writer implements IndexWriter {
       signal?.throwIfAborted();
       sorter.clear();
       for (let k = tree.runsStart[d]; k < tree.runsStart[d + 1]; k++) {
-        sorter.add(this.#names.runStart(tree.runs[k]), this.#names.runEnd(tree.runs[k]));
+        sorter.add(this.#names.runStart[tree.runs[k]], this.#names.runEnd(tree.runs[k]));
       }
       if (this.#twin !== undefined) {
         const { names, fromRoot } = tree.pathOf(d);
@@ -209,8 +209,8 @@ class Writer implements IndexWriter {
     let kept = 0;
     for (let i = 0; i < entries.length; i++) {
       if (kept > 0 && this.#names.compare(entries[kept - 1], entries[i]) === 0) {
-        const row = this.#inodes.rowOf(this.#names.child(entries[kept - 1]));
-        const other = this.#names.child(entries[i]);
+        const row = this.#inodes.rowOf(this.#names.child[entries[kept - 1]]);
+        const other = this.#names.child[entries[i]];
         const reason = `inode ${other} has the same name in the same directory`;
         if (row >= 0) this.#inodes.addProblem(row, reason);
         else this.#countProblem([reason]);
@@ -249,7 +249,7 @@ class Writer implements IndexWriter {
       const entry = entries[i];
       const row = tree.childRow[entry];
       const own = row === NOTHING || this.#inodes.needsRecord(row) ? 0 : this.#inodes.variableBytes(row);
-      const size = ROW_BYTES + this.#names.end(entry) - this.#names.start(entry) + own;
+      const size = ROW_BYTES + this.#names.end(entry) - this.#names.start[entry] + own;
       if (count > 0 && (count === PAGE_NAMES || bytes + size > PAGE_BYTES)) {
         ends.push(i);
         bytes = 0;
@@ -274,15 +274,10 @@ class Writer implements IndexWriter {
     for (let i = 0; i < count; i++) page.nameRow[order[i]] = i;
     for (let row = 0; row < count; row++) {
       const entry = entries[from + order[row]];
-      page.inode[row] = names.child(entry);
+      page.inode[row] = names.child[entry];
       this.#fillRow(page, tree, row, entry);
     }
-    if (this.#twin !== undefined) {
-      for (let i = from; i < to; i++) {
-        const entry = entries[i];
-        this.#line(tree.childRow[entry], names.bytes, names.start(entry), names.end(entry), names.child(entry));
-      }
-    }
+    this.#twin?.lines(names, tree.childRow, entries, from, to);
   }
 
   #fillRow(page: PageRows, tree: DirectoryTree, row: number, entry: number): void {
@@ -382,36 +377,6 @@ class Writer implements IndexWriter {
     );
   }
 
-  #line(row: number, names: Uint8Array, start: number, end: number, inode: number): void {
-    const twin = this.#twin;
-    if (twin === undefined) return;
-    const columns = this.#inodes;
-    twin.path(names, start, end);
-    if (row === NOTHING || row < 0) {
-      this.#single.clear();
-      this.#single.extentStart[1] = 0;
-      twin.content(0, 0, -1, 0, this.#single, 0);
-      twin.attributes(0, 0, 0, 0, 0, inode);
-      return;
-    }
-    const only = columns.onlyRun(row);
-    if (only < 0) {
-      this.#single.clear();
-      this.#single.extentStart[1] = 0;
-      columns.appendExtents(this.#single, 0, row);
-    }
-    const mode = columns.mode(row);
-    twin.content(mode, columns.size(row), only, columns.onlyRunLength(row), this.#single, 0);
-    twin.attributes(
-      mode,
-      columns.uid(row),
-      columns.gid(row),
-      columns.mtimeSeconds(row),
-      columns.mtimeNanoseconds(row),
-      inode,
-    );
-  }
-
   #summary(digest: Uint8Array, named: Uint8Array, root: number, unreachable: number): IndexSummary {
     let orphans = 0;
     for (let row = 0; row < named.length; row++) if (named[row] === 0 && row !== root) orphans++;
@@ -446,7 +411,7 @@ function copyNames(page: PageRows, names: NameColumns, entries: Uint32Array, fro
   for (let i = 0; i < count; i++) {
     const end = names.end(entries[from + i]);
     nameStart[i] = at;
-    for (let k = names.start(entries[from + i]); k < end; k++) out[at++] = bytes[k];
+    for (let k = names.start[entries[from + i]]; k < end; k++) out[at++] = bytes[k];
   }
   nameStart[count] = at;
 }
@@ -461,7 +426,7 @@ const orderOut = new Uint8Array(256);
 function rowOrder(names: NameColumns, entries: Uint32Array, from: number, count: number): Uint8Array {
   const order = orderOut;
   for (let i = 0; i < count; i++) {
-    const inode = names.child(entries[from + i]);
+    const inode = names.child[entries[from + i]];
     orderKeys[i] = inode;
     let k = i - 1;
     while (k >= 0 && orderKeys[order[k]] > inode) {

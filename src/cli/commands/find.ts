@@ -125,12 +125,14 @@ const mayHave = ({ problems }: SetRecord['filesystems'][number], options: Option
   !options.problems || problems > 0;
 
 async function* inSet(view: SetView, matches: Matches, wanted: (entry: ListedEntry) => boolean): AsyncGenerator<Found> {
-  for (const { number, indexed } of view.record.filesystems) {
+  for (const { number, indexed, path = '' } of view.record.filesystems) {
     const root = indexed ? await view.root(number) : undefined;
     if (root === undefined) continue;
-    if (wanted(root) && matches('/', '')) yield { record: view.record, path: SLASH, entry: root };
+    const top = path === '' ? '/' : path;
+    if (wanted(root) && matches(top, path.slice(path.lastIndexOf('/') + 1)))
+      yield { record: view.record, path: Buffer.from(top), entry: root };
     for await (const { parents, entries } of view.walk(root)) {
-      const above = Buffer.concat(parents.flatMap((name) => [SLASH, name]).concat(SLASH));
+      const above = Buffer.concat([Buffer.from(path), ...parents.flatMap((name) => [SLASH, name]), SLASH]);
       const text = decodeArgument(above);
       for (const entry of entries) {
         const name = decodeArgument(entry.name);

@@ -40,7 +40,9 @@ export async function plan(
   const index = restoreIndexOf(open.view, filesystemNumber(options.partition));
   const planned = await planFiles(index, selection, { gapBytesMax });
   printPlan(context.output, open.record, planned, model);
-  return planned.job.lostCount > 0 || planned.plan.missing.count > 0 ? ExitStatus.partial : ExitStatus.done;
+  const { missing, withoutCopy, unknown } = planned.plan;
+  const lost = planned.job.lostCount + missing.count + withoutCopy.count + unknown.count;
+  return lost > 0 ? ExitStatus.partial : ExitStatus.done;
 }
 
 /** A plan can be had without any drive; then it tells no time. */

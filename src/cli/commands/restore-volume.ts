@@ -12,7 +12,7 @@ interface Options {
 export const define: CommandModule['define'] = (command, act) => {
   command
     .argument('<set>', 'an id, a prefix of one, NAME, NAME@latest, NAME@DATE, or latest')
-    .argument('<target>', 'a block device, or an image file; a missing file is made, sparse')
+    .argument('<target>', 'a block device, or an image file; a missing file is made, sparse; disk.img#2: a part of one')
     .option('--overwrite', 'replace what is on a target that is not blank')
     .addHelpText('after', '\nExample:\n  reelmap restore-volume home@2026-03-14 /dev/vg0/home-back')
     .action((set: string, target: string, options: Options) => {

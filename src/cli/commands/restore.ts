@@ -52,7 +52,7 @@ async function restore(
   const filesystem = filesystemNumber(options.partition);
   const services = await context.services();
   await using open = await openSet(() => services.openIndex(context.home), word);
-  const signal = context.signal();
+  const signal = context.signal('run the same command again to go on');
   await using tapes = await services.openTapes(context.home, open.record, context.output.note, signal);
   const progress = context.progress();
   try {

@@ -3,12 +3,12 @@
  * Linux Documentation/filesystems/ext4; fs/ext4. Everything is read through `ReadAt`, so that an overlay can lie under it.
  */
 import { check, FormatError } from '../../bytes/errors.ts';
-import { type Runs, runsOf } from '../../bytes/extents.ts';
+import { type Runs, runsOf, unionRuns } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import type { Filesystem, FilesystemIdentity, OpenFilesystem } from '../filesystem.ts';
 import type { Overlay } from '../overlay.ts';
 import type { ReadAt } from '../volume.ts';
-import { diskAllocated, readAllocated, union } from './allocation.ts';
+import { diskAllocated, readAllocated } from './allocation.ts';
 import { Incompat, unreadFeatures } from './features.ts';
 import { type Groups, readGroups } from './groups.ts';
 import { readFastCommits } from './journal/fast-commits.ts';
@@ -101,7 +101,7 @@ async function openDirty(
       runsOfJournal(replayed),
       fast?.allocated ?? runsOf([]),
       await diskAllocated(onDisk, groupsOnDisk, readAt, volumeBytes, allocatedSignal),
-    ].reduce(union);
+    ].reduce(unionRuns);
   return filesystemOf(view, volumeBytes, signal, alsoCopied);
 }
 
@@ -140,7 +140,7 @@ async function filesystemOf(
     damage,
     async allocated(allocatedSignal) {
       const runs = await readAllocated(geometry, groups, readAt, volumeBytes, notes, allocatedSignal);
-      return alsoCopied === undefined ? runs : union(runs, await alsoCopied(allocatedSignal));
+      return alsoCopied === undefined ? runs : unionRuns(runs, await alsoCopied(allocatedSignal));
     },
     walk: (walkSignal) => walkExt4(geometry, groups, readAt, { overlay, patches, notes }, walkSignal),
   };

@@ -13,7 +13,7 @@ type ToServer =
       readonly kind: 'execute';
       readonly id: number;
       readonly unit: number;
-      readonly command: Omit<ScsiCommand, 'dataIn'>;
+      readonly command: Omit<ScsiCommand, 'dataIn' | 'dataOutLender'>;
     }
   | { readonly kind: 'abort'; readonly id: number };
 type ToClient =
@@ -49,7 +49,7 @@ export class PortClient {
       if (this.#lost !== undefined) return Promise.reject(this.#lost);
       signal?.throwIfAborted();
       const id = this.#next++;
-      const { dataIn: _, ...rest } = command;
+      const { dataIn: _, dataOutLender: __, ...rest } = command; // the other thread gets a copy
       const abort = (): void => this.#port.postMessage({ kind: 'abort', id } satisfies ToServer);
       signal?.addEventListener('abort', abort, { once: true });
       return new Promise<ScsiResult>((resolve, reject) => {

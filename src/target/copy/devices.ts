@@ -3,6 +3,7 @@
  * manager sends them. SPC-4, 5.17.4, 6.4.5. A unit is found by comparing designators with its own VPD page 83h.
  */
 import { FormatError } from '../../bytes/errors.ts';
+import type { Lender } from '../../bytes/lender.ts';
 import type { Bytes, Lba } from '../../bytes/units.ts';
 import { executeWithRetry, type Retried } from '../../initiator/retry.ts';
 import { ScsiError } from '../../initiator/scsi-error.ts';
@@ -206,14 +207,15 @@ const positioned = (device: StreamDevice, words: string): Retried => ({
 const transferLength = (device: StreamDevice, length: Bytes): number =>
   device.fixedBlockLength === 0 ? length : length / device.fixedBlockLength;
 
-/** WRITE(6) of one transfer. */
-export async function writeStream(device: StreamDevice, from: Uint8Array): Promise<StreamWrite> {
+/** WRITE(6) of one transfer. `lender`: owner of its memory, if it can be kept. */
+export async function writeStream(device: StreamDevice, from: Uint8Array, lender?: Lender): Promise<StreamWrite> {
   const cdb = ReadWrite6.encode({
     operationCode: OperationCode.write6,
     fixed: device.fixedBlockLength > 0,
     transferLength: transferLength(device, from.length),
   });
-  const sent = await send(device.execute, { cdb, dataOut: from }, positioned(device, 'WRITE(6)'));
+  const command = { cdb, dataOut: from, ...(lender && { dataOutLender: lender }) };
+  const sent = await send(device.execute, command, positioned(device, 'WRITE(6)'));
   if (sent.kind === 'good') return { written: from.length, trouble: undefined };
   if (sent.kind === 'gone')
     return { written: 0, trouble: new CopyAborted({ asc: 0x0d, ascq: 0x02, ...cscdPointer(device.id) }) };

@@ -55,7 +55,7 @@ export interface CopyManagerOptions {
   readonly parameters?: Partial<OperatingParameters>;
   /** Bytes of one READ(16) or WRITE(16) of the copy manager's own, a multiple of 4096. */
   readonly blockTransferBytesMax?: number;
-  /** Buffers of a copy, at least 3: two may be held by residue. */
+  /** Buffers of a copy, at least 4: two may be held by residue, one by the drive until it gets the next record. */
   readonly queueDepth?: number;
   /** Bytes of each of them, a multiple of 4096. */
   readonly bufferBytes?: number;
@@ -63,8 +63,9 @@ export interface CopyManagerOptions {
 
 const BUFFER_BYTES = 4 * MiB;
 const BLOCK_TRANSFER_BYTES = 1 * MiB;
-/** Reading runs at most this many buffers ahead of writing. */
-export const QUEUE_DEPTH = 3;
+/** Reading runs at most this many buffers ahead of what is on the medium: two of them are being written. */
+export const QUEUE_DEPTH = 6;
+const QUEUE_DEPTH_MIN = 4;
 /** Buffers that stay allocated between copies. */
 const BUFFERS_KEPT = 2 * QUEUE_DEPTH;
 /** Ended copies whose status is kept. */
@@ -163,7 +164,7 @@ export class CopyManager {
   #runOptions(context: CommandContext) {
     return {
       pool: this.#pool,
-      queueDepth: Math.max(QUEUE_DEPTH, this.#options.queueDepth ?? QUEUE_DEPTH),
+      queueDepth: Math.max(QUEUE_DEPTH_MIN, this.#options.queueDepth ?? QUEUE_DEPTH),
       blockTransferBytesMax: this.#options.blockTransferBytesMax ?? BLOCK_TRANSFER_BYTES,
       segmentBytesMax: this.parameters.segmentBytesMax,
       ...(context.signal === undefined ? {} : { signal: context.signal }),
