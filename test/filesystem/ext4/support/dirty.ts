@@ -71,9 +71,11 @@ export interface DumpedRow {
 export function dumpTree(image: string, folder: string, options = 'ro'): DumpedRow[] {
   const at = join(folder, 'looked-at');
   mkdirSync(at, { recursive: true });
-  const out = withMount(image, at, options, () =>
-    execFileSync('python3', [script('tree-dump.py'), at], { encoding: 'utf8', maxBuffer: 1 << 28 }),
-  );
+  return withMount(image, at, options, () => dumpFolder(at));
+}
+
+export function dumpFolder(folder: string): DumpedRow[] {
+  const out = execFileSync('python3', [script('tree-dump.py'), folder], { encoding: 'utf8', maxBuffer: 1 << 28 });
   return out
     .trimEnd()
     .split('\n')
