@@ -3,12 +3,13 @@
  * fields come as 32-bit words, whose places are those of the layout.
  */
 import { bytesOf } from '../../bytes/layout.ts';
-import { InodeFlag } from '../filesystem.ts';
+import { ExtentKind, InodeFlag } from '../filesystem.ts';
 import type { InodeWords } from './checksum.ts';
 import { readExtentRoot } from './extents.ts';
 import { Incompat } from './features.ts';
 import { readBlockMap } from './indirect.ts';
 import type { InodeRows } from './inode-rows.ts';
+import type { FileExtent } from './journal/fast-commits.ts';
 import {
   EXT4_EXT_MAGIC,
   EXT4_XATTR_MAGIC,
@@ -19,7 +20,7 @@ import {
 } from './layouts.ts';
 import { wordsOf } from './read-pieces.ts';
 import type { Geometry } from './superblock.ts';
-import { blocksInside, type PendingBlocks, PendingLevel, type WalkState } from './walk-state.ts';
+import { addMapped, blocksInside, type PendingBlocks, PendingLevel, type WalkState } from './walk-state.ts';
 import type { ParsedXattrs, ValueInInode } from './xattr.ts';
 
 const I = ext4_inode;
@@ -258,10 +259,21 @@ function takeFile(
 
 function mapBlocks(walk: WalkState, rows: InodeRows, pending: Pending, place: Place, limit: number): void {
   const at = place.at + I.i_block.offset;
-  if ((place.flags & Ext4InodeFlag.extents) !== 0) {
+  const patched = walk.patches?.extents.get(rows.inode[place.row]);
+  if (patched !== undefined) addPatched(walk, rows, place.row, patched);
+  else if ((place.flags & Ext4InodeFlag.extents) !== 0) {
     const base = place.base + W_BLOCK;
     readExtentRoot(walk, rows, pending.blocks, place.row, place.piece.words, base, place.piece.view, at);
   } else readBlockMap(walk, rows, pending.blocks, place.row, place.piece.view, at, limit);
+}
+
+/** The extents that fast commits gave a file. */
+function addPatched(walk: WalkState, rows: InodeRows, row: number, extents: readonly FileExtent[]): void {
+  for (const { fileBlock, count, block, written } of extents) {
+    if (blocksInside(walk.g, block, count)) {
+      addMapped(walk, rows, row, fileBlock, count, block, written ? ExtentKind.stored : ExtentKind.zero, false);
+    } else rows.problem(row, `fast commit: extent at block ${block} + ${count} is outside the filesystem`);
+  }
 }
 
 /** Up to 60 bytes in i_block, the rest in the attribute `system.data`. */
@@ -333,11 +345,13 @@ function takeDirectory(
   const size = rows.size[row];
   const list = walk.directories;
   const intact = (rows.flags[row] & InodeFlag.damaged) === 0;
-  const blocks = (flags & Ext4InodeFlag.inlineData) !== 0 ? 0 : Math.ceil(size / walk.g.blockSize);
+  const patched = walk.patches?.names.has(inode) === true; // names.ts has them
+  const blocks = patched || (flags & Ext4InodeFlag.inlineData) !== 0 ? 0 : Math.ceil(size / walk.g.blockSize);
   rows.directory[row] = list.add(inode, rows.generation[row], Math.min(blocks, 0xffff_ffff), namesFlag(flags));
   rows.extentLimit[row] = size;
   walk.directorySet.add(inode);
   if (blocks > 0) mapBlocks(walk, rows, pending, place, blocks);
+  else if (patched) return;
   else if (intact && (flags & Ext4InodeFlag.inlineData) !== 0) {
     const data = inlineBytes(place, xattrs);
     list.inline.push({ directory: rows.directory[row], bytes: data.slice(0, Math.min(size, data.length)) });

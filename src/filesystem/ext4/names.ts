@@ -138,6 +138,7 @@ export async function* readNames(walk: WalkState): AsyncGenerator<NameBatch> {
     readInline(g, rows, bytes, mask);
     if (rows.isFull) yield rows.take();
   }
+  yield* patchedNames(walk, rows);
   const at = directories.blockAt;
   const order = ascendingOrder(at, directories.blockCount);
   const pieces = { at, count: directories.blockCount, length: g.blockSize, order };
@@ -160,6 +161,22 @@ export async function* readNames(walk: WalkState): AsyncGenerator<NameBatch> {
       directories.problem(d, `${missing} of ${directories.blocksExpected[d]} directory blocks are missing`);
   }
   if (rows.count > 0 || directories.problems.length > 0) yield rows.take();
+}
+
+/** Directories that fast commits changed. */
+function* patchedNames(walk: WalkState, rows: NameRows): Generator<NameBatch> {
+  const { directories, patches } = walk;
+  if (patches === undefined) return;
+  for (let d = 0; d < directories.count; d++) {
+    const names = patches.names.get(directories.inode[d]);
+    if (names === undefined) continue;
+    rows.startDirectory(d);
+    for (const [name, child] of names) {
+      const bytes = Buffer.from(name, 'latin1');
+      rows.add(child, bytes, 0, bytes.length);
+      if (rows.isFull) yield rows.take();
+    }
+  }
 }
 
 function readBlock(
