@@ -35,7 +35,7 @@ export async function abandonAll(context: CommandContext, words: readonly string
 /** A volume that is not to be found any more is known by its name, or by the path that it had. */
 function pathOf(word: string): string {
   try {
-    return findVolume(word).path;
+    return findVolume(word).name;
   } catch {
     return word;
   }

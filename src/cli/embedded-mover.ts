@@ -2,6 +2,7 @@
 
 import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError } from '../bytes/errors.ts';
+import type { Segment } from '../bytes/segments.ts';
 import { naaDesignator } from '../scsi/common/vpd.ts';
 import type { Execute } from '../scsi/execute.ts';
 import { diskUnit } from '../target/disk.ts';
@@ -13,6 +14,8 @@ export interface DiskToServe {
   readonly store: BlockStore;
   readonly path: string;
   readonly writable: boolean;
+  /** The store is these pieces of what is at `path`; missing: all of it. */
+  readonly segments?: readonly Segment[];
 }
 
 /** The client's ways in. */

@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { loadNativeCrc32c } from '../bytes/crc32c.ts';
 import { servePort } from '../scsi/wrap/message-port.ts';
 import { openFileStore } from '../storage/file-store.ts';
+import { segmentStore } from '../storage/segment-store.ts';
 import { openLibrary } from '../target/virtual-library/library.ts';
 import { type DiskToServe, makeMover } from './embedded-mover.ts';
 import type { Control, MoverThreadData } from './mover-thread.ts';
@@ -14,9 +15,10 @@ async function runThread(port: MessagePort, data: MoverThreadData): Promise<void
   const stores: AsyncDisposable[] = [];
   try {
     const disks: DiskToServe[] = [];
-    for (const { path, writable } of data.disks) {
-      const store = await openFileStore(path, { writable, direct: 'bulk' });
-      stores.push(store);
+    for (const { path, writable, segments } of data.disks) {
+      const whole = await openFileStore(path, { writable, direct: 'bulk' });
+      stores.push(whole);
+      const store = segments === undefined ? whole : segmentStore(whole, segments, path);
       disks.push({ store, path, writable });
     }
     const mover = await makeMover(library.viewOf(data.driveAddress, data.command), data.driveAddress, disks);

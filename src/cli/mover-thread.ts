@@ -5,7 +5,7 @@
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { PortClient } from '../scsi/wrap/message-port.ts';
-import type { EmbeddedMover } from './embedded-mover.ts';
+import type { DiskToServe, EmbeddedMover } from './embedded-mover.ts';
 
 /** What the thread is told. The drive is reserved by this process already. */
 export interface MoverThreadData {
@@ -14,7 +14,7 @@ export interface MoverThreadData {
   readonly driveAddress: number;
   readonly command: string;
   readonly digest: boolean;
-  readonly disks: readonly { readonly path: string; readonly writable: boolean }[];
+  readonly disks: readonly Pick<DiskToServe, 'path' | 'writable' | 'segments'>[];
 }
 
 /** What the thread says beside its answers to commands. */

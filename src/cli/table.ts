@@ -7,6 +7,7 @@ export interface TableEntry {
 }
 
 export const COMMANDS: Readonly<Record<string, TableEntry>> = {
+  volumes: { summary: 'what could be backed up here and how, or why not', load: () => import('./commands/volumes.ts') },
   backup: { summary: 'a full backup of one or more volumes', load: () => import('./commands/backup.ts') },
   sets: { summary: 'the backup sets; `sets drop SET` forgets one', load: () => import('./commands/sets.ts') },
   ls: { summary: 'list a directory of a set', load: () => import('./commands/ls.ts') },

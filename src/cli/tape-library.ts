@@ -7,13 +7,16 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import type { CommandContext } from './command.ts';
+import { checkHome } from './home-access.ts';
 import { quote } from './quoting.ts';
 import { libraryFolder } from './state.ts';
 import { type MoverPlace, openMoverPlace, whereabouts } from './workplace.ts';
 
 /** The library, if there is one; nothing is made. */
-export const libraryOf = (home: string): VirtualLibrary | undefined =>
-  libraryExists(libraryFolder(home)) ? openLibrary(libraryFolder(home)) : undefined;
+export function libraryOf(home: string): VirtualLibrary | undefined {
+  checkHome(home);
+  return libraryExists(libraryFolder(home)) ? openLibrary(libraryFolder(home)) : undefined;
+}
 
 /** @throws UserError when there is none */
 export function requireLibrary(home: string): VirtualLibrary {

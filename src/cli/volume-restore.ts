@@ -1,14 +1,16 @@
 /** `restore-volume` wired: the target opened or made, checked, served by the mover as a disk. */
 import { closeSync, existsSync, ftruncateSync, openSync, statSync, truncateSync } from 'node:fs';
+import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
+import type { Runs } from '../bytes/extents.ts';
 import type { ChunkRecord } from '../bytes/manifest.ts';
 import { alignUp, type Bytes, MiB } from '../bytes/units.ts';
 import { restoreVolume } from '../restore/restore-volume.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
-import { type FileStore, openFileStore } from '../storage/file-store.ts';
 import { quote } from './quoting.ts';
-import type { IndexService, SetRecord, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
-import { mounts, writableMount } from './volume.ts';
+import type { IndexService, SetRecord, SetView, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
+import { findVolume, refuseInUse, splitPart } from './volume.ts';
+import { type OpenVolume, openVolume } from './volume-store.ts';
 import { openMoverPlace } from './workplace.ts';
 
 export async function restoreVolumeOf(
@@ -19,23 +21,20 @@ export async function restoreVolumeOf(
   const { set, signal } = request;
   const path = Buffer.from(request.target).toString();
   const view = await index.open(set);
-  const chunks = await allChunks((offset) => view.chunkAt(offset), set);
-  const made = prepareTarget(path, request, set.volume.byteLength);
-  await using store = await openFileStore(path, { writable: true, direct: 'bulk' });
-  if (!made) await refuseUnlessBlank(store, request, path);
+  const { chunks, lost: unknown } = await allChunks(view, set);
+  await using target = await openTarget(path, request);
   await using place = await openMoverPlace(home, {
     command: `restore-volume ${set.set.slice(0, 8)} ${path}`,
     wait: false,
     readOnly: true,
-    disks: [{ store, path, writable: true }],
+    disks: [target.disk],
     note: request.note,
     signal,
   });
   const cartridges = await stationCartridges(place.station, set.cartridges, request.note);
   const lost = await restoreVolume({
     chunks,
-    extentsOf: async (chunk) =>
-      (await view.chunkExtents(chunk, chunk.volumeOffset, chunk.volumeOffset + chunk.byteLength)).runs,
+    extentsOf: (chunk) => extentsOf(view, chunk),
     recordSize: set.recordSize,
     cartridges,
     mover: place.mover,
@@ -51,34 +50,59 @@ export async function restoreVolumeOf(
     bytes: chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0),
     chunks: chunks.length,
     cartridges: [...used],
-    lost: [...lost, ...notFound(chunks, set)],
+    lost: [...lost, ...unknown],
   };
 }
 
-async function allChunks(
-  chunkAt: (offset: Bytes) => Promise<ChunkRecord | undefined>,
-  { complete, volume }: SetRecord,
-): Promise<ChunkRecord[]> {
-  const out: ChunkRecord[] = [];
-  for (let at = 0; at < volume.byteLength; ) {
-    const chunk = await chunkAt(at);
-    if (chunk === undefined && !complete) break;
-    if (chunk === undefined || chunk.byteLength <= 0)
-      throw new FormatError('corrupt', `byte ${at}`, 'no chunk stores it; run `reelmap index rebuild`');
-    out.push(chunk);
-    at = chunk.volumeOffset + chunk.byteLength;
+/** The target, ready to be written: made, or blank, or to be overwritten. A part of a disk (`disk.img#2`) has to be there. */
+async function openTarget(path: string, request: VolumeRestoreRequest): Promise<OpenVolume> {
+  const { part } = splitPart(path);
+  const made = part === undefined && prepareTarget(path, request, request.set.volume.byteLength);
+  const found = part === undefined ? { path, name: path, isDevice: false, changeMark: '' } : findVolume(path);
+  const target = await openVolume(found, true);
+  try {
+    if (!made) await refuseUnlessBlank(target.store, request, path);
+    if (part !== undefined && request.overwrite && !found.isDevice)
+      await target.store.unmap(0, target.store.byteLength);
+    return target;
+  } catch (error) {
+    await target[Symbol.asyncDispose]();
+    throw error;
   }
-  return out;
 }
 
+/** The chunks in order of address, and the ranges of which the index does not know them any more. */
+async function allChunks(
+  view: Pick<SetView, 'chunkAt'>,
+  { complete, volume }: SetRecord,
+): Promise<{ readonly chunks: readonly ChunkRecord[]; readonly lost: VolumeRestoreOutcome['lost'] }> {
+  const chunks: ChunkRecord[] = [];
+  const lost: VolumeRestoreOutcome['lost'][number][] = [];
+  let at = 0;
+  while (at < volume.byteLength) {
+    const chunk = await view.chunkAt(at);
+    if (chunk === undefined) break;
+    const end = Math.min(volume.byteLength, 'lost' in chunk ? chunk.end : chunk.volumeOffset + chunk.byteLength);
+    if ('lost' in chunk) lost.push({ volumeOffset: at, byteLength: end - at, reason: chunk.lost });
+    else chunks.push(chunk);
+    if (end <= at) throw new FormatError('corrupt', `byte ${at}`, 'chunks out of order; run `reelmap index rebuild`');
+    at = end;
+  }
+  if (at < volume.byteLength)
+    lost.push({ volumeOffset: at, byteLength: volume.byteLength - at, reason: complete ? NOT_THERE : INCOMPLETE });
+  return { chunks, lost };
+}
+
+const NOT_THERE = 'no chunk stores it; run `reelmap index rebuild`';
 /** What lies behind the last chunk of a set that was rebuilt without its last cartridges. */
-function notFound(chunks: readonly ChunkRecord[], { volume }: SetRecord): VolumeRestoreOutcome['lost'] {
-  const last = chunks.at(-1);
-  const volumeOffset = last === undefined ? 0 : last.volumeOffset + last.byteLength;
-  const byteLength = volume.byteLength - volumeOffset;
-  if (byteLength === 0) return [];
-  const reason = 'the set was rebuilt without the cartridges that hold this; add them and run `reelmap index rebuild`';
-  return [{ volumeOffset, byteLength, reason }];
+const INCOMPLETE =
+  'the set was rebuilt without the cartridges that hold this; add them and run `reelmap index rebuild`';
+
+async function extentsOf(view: Pick<SetView, 'chunkExtents'>, chunk: ChunkRecord): Promise<Runs> {
+  const end = chunk.volumeOffset + chunk.byteLength;
+  const { runs, lost = [] } = await view.chunkExtents(chunk, chunk.volumeOffset, end);
+  if (lost.length > 0) throw new FormatError('corrupt', `chunk ${chunk.number}`, `its extent map: ${lost[0].reason}`);
+  return runs;
 }
 
 /**
@@ -96,8 +120,7 @@ function prepareTarget(path: string, request: VolumeRestoreRequest, byteLength: 
   const stat = statSync(path);
   if (!stat.isFile() && !stat.isBlockDevice())
     throw new UserError(shown, 'is neither a file nor a block device', 'name an image file or a device');
-  const mount = writableMount(path, mounts());
-  if (mount !== undefined) throw new UserError(shown, `is mounted at ${mount.mountPoint}`, 'unmount it first');
+  refuseInUse(shown, path, 'write');
   if (!stat.isFile()) return false;
   if (request.overwrite) {
     truncateSync(path, 0);
@@ -110,7 +133,7 @@ function prepareTarget(path: string, request: VolumeRestoreRequest, byteLength: 
 
 const READ_BYTES = 4 * MiB;
 
-async function refuseUnlessBlank(store: FileStore, request: VolumeRestoreRequest, path: string): Promise<void> {
+async function refuseUnlessBlank(store: BlockStore, request: VolumeRestoreRequest, path: string): Promise<void> {
   const shown = quote(request.target);
   const { byteLength } = request.set.volume;
   if (store.byteLength < byteLength)

@@ -2,7 +2,7 @@
  * What a command that moves tape works with: the index store, a drive of the embedded virtual library, and the embedded
  * data mover over both the drive and the volume. Everything goes through `Execute`; only its making is known here.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
@@ -10,6 +10,8 @@ import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
+import { recogniseMember, recogniseOther } from '../filesystem/recognise/recognise.ts';
+import { openXfs } from '../filesystem/xfs/xfs.ts';
 import { type BlockDevice, openBlockDevice } from '../initiator/block-device.ts';
 import { openChanger } from '../initiator/changer.ts';
 import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
@@ -25,12 +27,13 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import { type DiskToServe, makeMover } from './embedded-mover.ts';
+import { makeHome } from './home-access.ts';
 import { hasIndex, lostIndex, noSets } from './lost-index.ts';
 import { formatBytes } from './progress.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
-export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4];
+export const filesystemOpeners: readonly OpenFilesystem[] = [recogniseMember, openExt4, openXfs, recogniseOther];
 
 export interface WorkplaceOptions {
   /** For whoever finds the drive or the store busy. */
@@ -68,20 +71,6 @@ export interface Workplace extends AsyncDisposable {
   temporaryPath(name: string): string;
   /** @throws UserError when the virtual library's disk has less room than a backup needs */
   requireSpace(needed: Bytes): Promise<void>;
-}
-
-/** Makes the state directory. @throws UserError when it cannot be written */
-export function makeHome(home: string): void {
-  try {
-    mkdirSync(temporaryFolder(home), { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new UserError(
-      home,
-      `the state directory cannot be written: ${(cause as NodeJS.ErrnoException).code}`,
-      'name another with --home or $REELMAP_HOME',
-      { cause },
-    );
-  }
 }
 
 /** What killed processes left in the temporary folder. */
@@ -231,7 +220,7 @@ async function embeddedMover(
           driveAddress: address,
           command,
           digest,
-          disks: served.map(({ path, writable }) => ({ path, writable })),
+          disks: served.map(({ path, writable, segments }) => ({ path, writable, ...(segments && { segments }) })),
         })
       : await makeMover(reserved.view, address, served);
   closers.add(() => made[Symbol.asyncDispose]());

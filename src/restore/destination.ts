@@ -8,17 +8,17 @@
  *   then renamed; without `replace` the rename fails when the name is taken.
  */
 import {
+  accessSync,
   chmodSync,
   closeSync,
   fchmodSync,
   fchownSync,
   constants as fs,
   lstatSync,
-  mkdirSync,
   openSync,
-  statSync,
 } from 'node:fs';
 import { UserError } from '../bytes/errors.ts';
+import { makeFolders } from '../storage/make-folders.ts';
 import { FileType } from '../tape-index/entry.ts';
 import type { RestoreJob } from './job.ts';
 import { type Libc, libc, type Nanoseconds, SystemError } from './libc.ts';
@@ -386,15 +386,15 @@ function chmodDescriptor(descriptor: number, mode: number): void {
 function openFolder(path: Uint8Array, label: string): { readonly descriptor: number; readonly made: boolean } {
   const folder = Buffer.from(path);
   try {
-    const made = mkdirSync(folder as unknown as string, { recursive: true, mode: 0o777 }) !== undefined;
-    if (!statSync(folder).isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+    const made = makeFolders(folder);
+    accessSync(folder, fs.W_OK | fs.X_OK);
     return { descriptor: openSync(folder, fs.O_RDONLY | fs.O_DIRECTORY), made };
   } catch (error) {
     const code = codeOf(error);
     if (code === '') throw error;
     const words: Readonly<Record<string, string>> = {
       ENOTDIR: 'is not a directory',
-      EEXIST: 'is not a directory',
+      ENOENT: 'cannot be made there',
       EACCES: 'permission denied',
       EROFS: 'the file system is read-only',
       ENOSPC: 'no space left',

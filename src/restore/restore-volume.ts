@@ -23,6 +23,7 @@ export interface LostRange {
 
 export interface VolumeRestore {
   readonly chunks: readonly ChunkRecord[];
+  /** @throws FormatError when it is damaged: the chunk is lost then */
   readonly extentsOf: (chunk: ChunkRecord) => Promise<Runs>;
   readonly recordSize: Bytes;
   readonly cartridges: StationCartridges;
@@ -55,7 +56,15 @@ class Job {
 
   async chunk(chunk: ChunkRecord): Promise<void> {
     const { cartridges } = this.#request;
-    const extents = await this.#request.extentsOf(chunk);
+    let extents: Runs;
+    try {
+      extents = await this.#request.extentsOf(chunk);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const { volumeOffset, byteLength } = chunk;
+      this.lost.push({ volumeOffset, byteLength, reason: error.message });
+      return;
+    }
     const copies = [...chunk.copies].sort((a, b) => cartridges.rank(a.cartridge) - cartridges.rank(b.cartridge));
     let reasons: string[] = [];
     for (const copy of copies) {

@@ -267,6 +267,8 @@ class RestoreRun {
     for (let attempt = 0; wanted.count > 0; attempt++) {
       const plan = await planRestore(wanted, index, { gapBytesMax, attempt, ...(rank === undefined ? {} : { rank }) });
       this.#lose(plan.missing, () => 'part of it is not on tape: the set does not store it');
+      for (let row = 0; row < plan.unknown.count; row++)
+        this.#files.lose(plan.unknown.file[row], `the index does not tell where it lies: ${plan.unknownReasons[row]}`);
       this.#lose(plan.withoutCopy, (node) => reasons.get(node) ?? 'no copy of a part of it is recorded');
       this.#records += plan.records;
       this.#gapRecords += plan.gapRecords;

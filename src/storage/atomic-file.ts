@@ -1,5 +1,5 @@
 /** Small files replaced whole: write, fsync, rename, fsync of the folder. */
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { FormatError } from '../bytes/errors.ts';
 
@@ -9,7 +9,7 @@ export function replaceFile(path: string, text: string): void {
   try {
     const fd = openSync(temporary, 'w', 0o600);
     try {
-      writeSync(fd, text);
+      writeFileSync(fd, text); // all of it: write(2) alone may stop short on a full disk
       fsyncSync(fd);
     } finally {
       closeSync(fd);
@@ -17,6 +17,7 @@ export function replaceFile(path: string, text: string): void {
     renameSync(temporary, path);
     syncFolder(dirname(path));
   } catch (cause) {
+    rmSync(temporary, { force: true });
     throw new FormatError('io', path, `cannot be written: ${(cause as Error).message}`, { cause });
   }
 }

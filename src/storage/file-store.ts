@@ -53,6 +53,7 @@ export class FileStore implements BlockStore {
   #refused: Promise<number | undefined> | undefined;
   #bufferedWrite: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #isFile: boolean | undefined;
 
   constructor(fd: number, byteLength: number, options: FileStoreOptions & { readonly name: string }) {
     this.#fd = fd;
@@ -119,6 +120,13 @@ export class FileStore implements BlockStore {
       await this.write(bytes(at), zeros.subarray(0, step));
       at += step;
     }
+  }
+
+  async runAt(offset: Bytes): Promise<{ stored: boolean; end: Bytes }> {
+    this.#isFile ??= fs.fstatSync(this.#fd).isFile();
+    if (!this.#isFile) return { stored: true, end: bytes(this.#byteLength) };
+    const { runAt } = await import('./holes.ts'); // loads the foreign function library
+    return runAt(this.#fd, offset, this.#byteLength);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,13 +6,14 @@
  * Opening an existing store never makes a new database (createIfMissing off), and store-files.ts compares LevelDB's files
  * with the last clean end first, so that a missing CURRENT, a cut MANIFEST or a damaged log is named and not made worse.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Level } from 'level';
 import { FormatError } from '../bytes/errors.ts';
 import { systemRandom, toHex } from '../bytes/random.ts';
 import { REMEDY } from './frame.ts';
 import { KeyKind, SET_BYTES, setBytes, setKey } from './keys.ts';
 import { type KeyRange, type KvOperation, type KvStore, rangeAfter } from './kv-store.ts';
+import { systemErrorOf } from './level-errors.ts';
 import {
   assessFiles,
   beginSession,
@@ -198,13 +199,24 @@ export class Store implements KvStore {
 
   /** The store's marker; null for a store that is to be made. @throws FormatError when there is none and none may be made */
   #marker(): StoreMarker | null {
-    const marker = readMarker(this.folder);
+    const marker = this.#readMarker();
     if (marker !== undefined) return marker;
     // A database without its marker: made by a process that was stopped at once, or the marker was deleted.
     if (hasDatabase(this.folder)) return { format: 1, id: '', generation: 0, sets: [] };
     if (this.#options.create !== true && this.#options.replaceDamaged !== true)
       throw new FormatError('io', `index store ${this.folder}`, 'is not there');
     return null;
+  }
+
+  /** For a rebuild a damaged marker is as good as none: LevelDB has the store's id too, and every set is looked at anyway. */
+  #readMarker(): StoreMarker | undefined {
+    try {
+      return readMarker(this.folder);
+    } catch (error) {
+      const damaged = error instanceof FormatError && error.kind === 'corrupt';
+      if (!damaged || this.#options.replaceDamaged !== true) throw error;
+      return undefined;
+    }
   }
 
   async #openDatabase(marker: StoreMarker | null, uncleanSince: number | undefined): Promise<boolean> {
@@ -222,11 +234,15 @@ export class Store implements KvStore {
       const cause =
         error instanceof Error ? (error.cause as { code?: string; message?: string } | undefined) : undefined;
       if (cause?.code === 'LEVEL_LOCKED') return false;
+      // The store is as good as it was: it is neither damaged nor to be moved aside.
+      const system = systemErrorOf(error);
+      if (system !== undefined) throw new FormatError('io', where, 'cannot be opened', { cause: system });
       if (marker === null) throw new FormatError('io', where, 'cannot be made', { cause: error });
       this.#damaged(`LevelDB does not open it: ${cause?.message ?? String(error)}`, error);
       return false;
     }
     try {
+      if (this.#options.replaceDamaged === true) await readAll(this.folder, database);
       const backend = await LevelBackend.begin(this.folder, database, this.#options.command, marker, uncleanSince);
       this.#backend = backend;
       return true;
@@ -253,7 +269,7 @@ export class Store implements KvStore {
     if (this.#options.replaceDamaged !== true)
       throw new FormatError('corrupt', `index store ${this.folder}`, `${what} ${REMEDY}`, { cause });
     const aside = `${databaseFolder(this.folder)}.damaged-${new Date().toISOString().replaceAll(':', '')}`;
-    renameSync(databaseFolder(this.folder), aside);
+    if (existsSync(databaseFolder(this.folder))) renameSync(databaseFolder(this.folder), aside);
     for (const name of ['store.json', 'clean.json', 'session']) rmSync(`${this.folder}/${name}`, { force: true });
   }
 
@@ -326,12 +342,12 @@ class LevelBackend implements KvStore {
     return this.#starting;
   }
 
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#database.get(key);
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#database.get(key).catch(unreadable(this.#folder));
   }
 
-  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#database.getMany([...keys]);
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#database.getMany([...keys]).catch(unreadable(this.#folder));
   }
 
   async *scan(range: KeyRange): AsyncGenerator<readonly Row[]> {
@@ -345,7 +361,7 @@ class LevelBackend implements KvStore {
     });
     try {
       for (;;) {
-        const rows = await iterator.nextv(Math.min(SCAN_ROWS, limit ?? SCAN_ROWS));
+        const rows = await iterator.nextv(Math.min(SCAN_ROWS, limit ?? SCAN_ROWS)).catch(unreadable(this.#folder));
         if (rows.length === 0) return;
         yield rows;
         if (limit !== undefined && rows.length >= limit) return;
@@ -397,7 +413,9 @@ class LevelBackend implements KvStore {
     try {
       await batch.write({ sync });
     } catch (error) {
-      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', { cause: error });
+      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', {
+        cause: systemErrorOf(error) ?? error,
+      });
     }
   }
 
@@ -429,7 +447,7 @@ function setsAfter(
 }
 
 async function checkSetsAreThere(folder: string, database: Database, sets: readonly string[]): Promise<void> {
-  const values = await database.getMany(sets.map((id) => setKey(setBytes(id))));
+  const values = await database.getMany(sets.map((id) => setKey(setBytes(id)))).catch(unreadable(folder));
   const lost = sets.filter((_, i) => values[i] === undefined).map((id) => id.slice(0, 8));
   if (lost.length > 0)
     throw new FormatError(
@@ -437,6 +455,24 @@ async function checkSetsAreThere(folder: string, database: Database, sets: reado
       `index store ${folder}`,
       `the records of ${lost.length} sets are lost (${lost.slice(0, 5).join(', ')}) ${REMEDY}`,
     );
+}
+
+/** What LevelDB itself finds wrong: a block that makes no sense, a table that cannot be read. */
+function unreadable(folder: string): (error: unknown) => never {
+  return (cause) => {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new FormatError('corrupt', `index store ${folder}`, `LevelDB cannot read it: ${words} ${REMEDY}`, { cause });
+  };
+}
+
+/** Before a rebuild goes on with a store: LevelDB could not even tidy up around a block that it cannot read. */
+async function readAll(folder: string, database: Database): Promise<void> {
+  const iterator = database.iterator({ highWaterMarkBytes: SCAN_BYTES });
+  try {
+    while ((await iterator.nextv(SCAN_ROWS).catch(unreadable(folder))).length > 0);
+  } finally {
+    await iterator.close();
+  }
 }
 
 /** The store's own row, which must not be older than its marker says. */
@@ -447,7 +483,7 @@ async function readMeta(
 ): Promise<StoreMeta & { readonly sets: readonly string[] }> {
   const where = `index store ${folder}`;
   const known = marker !== null && marker.id !== '';
-  const value = await database.get(STORE_KEY);
+  const value = await database.get(STORE_KEY).catch(unreadable(folder));
   if (value === undefined) {
     if (known) throw new FormatError('corrupt', where, `its records are lost ${REMEDY}`);
     const meta = { id: toHex(systemRandom(16)), generation: 1, sets: [] };

@@ -1,4 +1,5 @@
 /** Rows beside the sets: cartridges, runs in progress, proofs. index-format/FORMAT.md, "Other rows". */
+import { FormatError } from '../bytes/errors.ts';
 import { deleteRange, getJson, parseJson, putJson } from './json-row.ts';
 import { fileProofKey, getU64, KeyKind, keysOf, setBytes, setProofKey, successorOfPrefix, textKey } from './keys.ts';
 import type { KvOperation, KvStore } from './kv-store.ts';
@@ -41,9 +42,12 @@ export const putCartridge = (cartridge: CartridgeRecord): KvOperation =>
 export const getCartridge = (store: KvStore, id: string): Promise<CartridgeRecord | undefined> =>
   getJson(store, textKey(KeyKind.cartridge, id), `cartridge ${id}`);
 
-/** All cartridges, by barcode. */
-export async function listCartridges(store: KvStore): Promise<CartridgeRecord[]> {
-  const out = await listText<CartridgeRecord>(store, KeyKind.cartridge, 'cartridge');
+/** All cartridges, by barcode. `damaged` is told of records that cannot be read; without it that is thrown. */
+export async function listCartridges(
+  store: KvStore,
+  damaged?: (error: FormatError) => void,
+): Promise<CartridgeRecord[]> {
+  const out = await listText<CartridgeRecord>(store, KeyKind.cartridge, 'cartridge', damaged);
   return out.sort((a, b) => (a.barcode < b.barcode ? -1 : a.barcode > b.barcode ? 1 : 0));
 }
 
@@ -134,12 +138,23 @@ export async function putProofs(
   await store.batch([...rows, putSetProof(set, proof)], { sync: true });
 }
 
-async function listText<T extends object>(store: KvStore, kind: number, what: string): Promise<T[]> {
+async function listText<T extends object>(
+  store: KvStore,
+  kind: number,
+  what: string,
+  damaged?: (error: FormatError) => void,
+): Promise<T[]> {
   const out: T[] = [];
   const prefix = Uint8Array.of(kind);
   for await (const rows of store.scan({ gte: prefix, lt: successorOfPrefix(prefix) })) {
-    for (const [key, value] of rows)
-      out.push(parseJson<T>(key, value, `${what} ${Buffer.from(key.subarray(1)).toString('utf8')}`));
+    for (const [key, value] of rows) {
+      try {
+        out.push(parseJson<T>(key, value, `${what} ${Buffer.from(key.subarray(1)).toString('utf8')}`));
+      } catch (error) {
+        if (!(error instanceof FormatError) || damaged === undefined) throw error;
+        damaged(error);
+      }
+    }
   }
   return out;
 }

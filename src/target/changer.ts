@@ -87,8 +87,8 @@ export class ChangerUnit implements LogicalUnit {
     return this.#preventedBy.size > 0;
   }
 
-  forNexus(nexus: string, additions?: UnitAdditions): Execute {
-    return this.#server.forNexus(nexus, additions);
+  forNexus(nexus: string, additions?: UnitAdditions, onBehalfOf?: string): Execute {
+    return this.#server.forNexus(nexus, additions, onBehalfOf);
   }
 
   loseNexus(nexus: string): void {

@@ -39,7 +39,7 @@ import {
   wholeManifest,
 } from '../../src/tape-index/sets.ts';
 import { createIndexWriter, type IndexSummary } from '../../src/tape-index/writer.ts';
-import { testManifest } from './manifests.ts';
+import { putMaps, testManifest } from './manifests.ts';
 import { bytesOfText, inodeBatch, nameBatch, plainInode, type TestInode, type TestName } from './trees.ts';
 
 const A = 'a'.repeat(32);
@@ -198,6 +198,7 @@ describe('sets', () => {
 
   it('that lost rows before they were checked after an unclean end are marked', async () => {
     const store = await twoSets();
+    for (const set of [A, B]) await putMaps(store, testManifest(set));
     for await (const rows of store.scan(keysOf(KeyKind.page, setBytes(A))))
       await store.batch([{ type: 'del', key: rows[0][0] }]);
     expect(await verifySealedSince(store, 5)).toEqual([]);

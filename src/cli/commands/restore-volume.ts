@@ -2,8 +2,8 @@
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
+import { findSet } from '../open-set.ts';
 import { formatBytes } from '../progress.ts';
-import { resolveSet } from '../set-spec.ts';
 
 interface Options {
   readonly overwrite?: boolean;
@@ -12,7 +12,7 @@ interface Options {
 export const define: CommandModule['define'] = (command, act) => {
   command
     .argument('<set>', 'an id, a prefix of one, NAME, NAME@latest, NAME@DATE, or latest')
-    .argument('<target>', 'a block device, or an image file; a missing file is made, sparse')
+    .argument('<target>', 'a block device, or an image file; a missing file is made, sparse; disk.img#2: a part of one')
     .option('--overwrite', 'replace what is on a target that is not blank')
     .addHelpText('after', '\nExample:\n  reelmap restore-volume home@2026-03-14 /dev/vg0/home-back')
     .action((set: string, target: string, options: Options) => {
@@ -29,7 +29,7 @@ async function restoreVolume(
   const { output, home } = context;
   const services = await context.services();
   await using index = await services.openIndex(home);
-  const set = resolveSet(word, await index.sets());
+  const set = await findSet(index, word);
   const progress = context.progress();
   try {
     const outcome = await services.restoreVolume(home, index, {

@@ -28,7 +28,7 @@ export const define: CommandModule['define'] = (command, act) => {
     .option('--files-from <file>', 'paths from a file, one a line; - is standard input')
     .option('-0, --null', 'with --files-from: paths end with a NUL byte')
     .option('-n, --dry-run', 'only tell what would be done, as `reelmap plan`')
-    .option('--partition <n>', 'the filesystem in partition n')
+    .option('--partition <part>', 'the filesystem of one partition (2) or logical volume (vg/lv), as if it were all')
     .addHelpText(
       'after',
       '\nAn interrupted restore goes on when the same command is run again.\n\n' +
@@ -49,10 +49,10 @@ async function restore(
   if (!options.to)
     throw new UserError('restore', '--to is missing', 'name the folder to restore to', { kind: 'usage' });
   const selection = selectionOf(paths, options);
-  const filesystem = filesystemNumber(options.partition);
   const services = await context.services();
   await using open = await openSet(() => services.openIndex(context.home), word);
-  const signal = context.signal();
+  const filesystem = filesystemNumber(open.record, options.partition);
+  const signal = context.signal('run the same command again to go on');
   await using tapes = await services.openTapes(context.home, open.record, context.output.note, signal);
   const progress = context.progress();
   try {

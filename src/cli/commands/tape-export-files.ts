@@ -8,13 +8,13 @@ import { scanForwards } from '../../catalog/scan.ts';
 import type { TapeDrive } from '../../initiator/tape-drive.ts';
 import { RECORD_BYTES_MAX } from '../../library/tape-file.ts';
 import { type StationCartridges, stationCartridges } from '../../restore/station-cartridges.ts';
-import { listSets, type StoredSet, wholeManifest } from '../../tape-index/sets.ts';
+import { wholeManifest } from '../../tape-index/sets.ts';
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
 import { quote, safeText } from '../quoting.ts';
-import { resolveSet } from '../set-spec.ts';
+import { findStoredSet } from '../set-spec.ts';
 import { openWorkplace } from '../workplace.ts';
 
 interface Options {
@@ -56,12 +56,7 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
     note: (text) => output.note(text),
     signal: context.signal(),
   });
-  const sets = await listSets(place.store);
-  const record = resolveSet(
-    word,
-    sets.map((set) => set.manifest),
-  );
-  const stored = sets.find((set) => set.manifest.set === record.set) as StoredSet;
+  const stored = await findStoredSet(place.store, word);
   const manifest = await wholeManifest(place.store, stored);
   makeFolder(dir, options.overwrite === true);
   const cartridges = await stationCartridges(place.station, manifest.cartridges, (text) => output.note(text));

@@ -1,18 +1,18 @@
 /** `reelmap verify SET`: reads the tape back and says what is proven and what is lost. */
 import { UserError } from '../../bytes/errors.ts';
 import { readAtOf } from '../../filesystem/volume.ts';
-import { openFileStore } from '../../storage/file-store.ts';
 import { checkSet } from '../../tape-index/check.ts';
 import type { KvStore } from '../../tape-index/kv-store.ts';
 import { putProofs } from '../../tape-index/records.ts';
-import { listSets, openSet, type StoredSet, wholeManifest } from '../../tape-index/sets.ts';
+import { openSet, wholeManifest } from '../../tape-index/sets.ts';
 import { type VerifyResult, verifySet } from '../../verify/verify.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
 import { jsonBytes, quote } from '../quoting.ts';
-import { resolveSet } from '../set-spec.ts';
+import { findStoredSet } from '../set-spec.ts';
 import { findVolume } from '../volume.ts';
+import { openVolume } from '../volume-store.ts';
 import { openWorkplace } from '../workplace.ts';
 
 interface Options {
@@ -39,20 +39,15 @@ async function verify(context: CommandContext, word: string, options: Options): 
     disks: [],
     note: output.note,
   });
-  const sets = await listSets(place.store);
-  const record = resolveSet(
-    word,
-    sets.map((set) => set.manifest),
-  );
-  const stored = sets.find((set) => set.manifest.set === record.set) as StoredSet;
+  const stored = await findStoredSet(place.store, word);
   const manifest = await wholeManifest(place.store, stored);
   const found = options.against === undefined ? undefined : findVolume(options.against);
-  await using volume =
-    found === undefined ? undefined : await openFileStore(found.path, { writable: false, direct: 'bulk' });
-  if (volume !== undefined && volume.byteLength !== manifest.volume.byteLength) {
+  await using volume = found === undefined ? undefined : await openVolume(found, false);
+  const against = volume?.store;
+  if (against !== undefined && against.byteLength !== manifest.volume.byteLength) {
     throw new UserError(
       options.against ?? '',
-      `is ${volume.byteLength} bytes, the set's volume ${manifest.volume.byteLength}`,
+      `is ${against.byteLength} bytes, the set's volume ${manifest.volume.byteLength}`,
       'name the volume that was backed up',
     );
   }
@@ -62,7 +57,7 @@ async function verify(context: CommandContext, word: string, options: Options): 
     manifest,
     index: await openSet(place.store, stored),
     station: place.station,
-    ...(volume && found && { against: readAtOf(volume, found.path) }),
+    ...(against && found && { against: readAtOf(against, found.name) }),
     progress: (done, total) => progress.update({ phase: 'verifying', done, total, unit: 'bytes' }),
     signal: context.signal(),
   });

@@ -33,7 +33,6 @@ export const RoCompat = {
 /** As tune2fs prints them. */
 const INCOMPAT_NAMES: Readonly<Record<number, string>> = {
   [Incompat.compression]: 'compression',
-  [Incompat.recover]: 'needs_recovery',
   [Incompat.journalDev]: 'journal_dev',
   [Incompat.dirdata]: 'dirdata',
 };
@@ -41,6 +40,7 @@ const INCOMPAT_NAMES: Readonly<Record<number, string>> = {
 /** Read here, each with a test. */
 const READ =
   Incompat.filetype |
+  Incompat.recover |
   Incompat.metaBg |
   Incompat.extents |
   Incompat.is64bit |

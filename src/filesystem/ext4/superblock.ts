@@ -6,7 +6,7 @@ import { crc32cRaw } from '../../bytes/crc32c.ts';
 import { FormatError } from '../../bytes/errors.ts';
 import { bytesOf } from '../../bytes/layout.ts';
 import { type Bytes, joinU64 } from '../../bytes/units.ts';
-import { ext4Type, Incompat, RoCompat } from './features.ts';
+import { Compat, ext4Type, Incompat, RoCompat } from './features.ts';
 import { EXT4_SUPER_MAGIC, ext4_super_block, GOOD_OLD_INODE_SIZE } from './layouts.ts';
 
 const SB = ext4_super_block;
@@ -41,6 +41,8 @@ export interface Geometry {
   readonly state: number;
   readonly lastOrphan: number;
   readonly journalInode: number;
+  /** 0: none. */
+  readonly orphanFileInode: number;
   /** Inodes at or above `firstInode` that are not files: journal, quota, orphan file, snapshots. */
   readonly hiddenInodes: ReadonlySet<number>;
   readonly hiddenInodeMax: number;
@@ -118,6 +120,7 @@ export function decodeSuperblock(view: DataView): Geometry {
     state: s.s_state,
     lastOrphan: s.s_last_orphan,
     journalInode: s.s_journal_inum,
+    orphanFileInode: (compat & Compat.orphanFile) !== 0 ? s.s_orphan_file_inum : 0,
     hiddenInodes,
     hiddenInodeMax: Math.max(0, ...hiddenInodes),
     checksumSeed: hasCsum ? chosenSeed : undefined,

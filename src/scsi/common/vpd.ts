@@ -1,6 +1,6 @@
 /** Vital product data pages. SPC-4, 7.8; the device types' own pages only as framed bytes. */
 import { FormatError } from '../../bytes/errors.ts';
-import { bits, layout, u8, u16be, viewOf } from '../../bytes/layout.ts';
+import { bit, bits, layout, u8, u16be, viewOf } from '../../bytes/layout.ts';
 import { sha256 } from '../../bytes/sha256.ts';
 import type { Designator } from '../copy/list.ts';
 
@@ -44,6 +44,16 @@ export function vpdBody(data: Uint8Array, pageCode: number): Uint8Array {
   if (found !== pageCode) throw new FormatError('corrupt', where, `page ${found.toString(16)}h came instead`);
   return data.subarray(4, 4 + Math.min(VpdHeader.pageLength.get(view, 0), data.byteLength - 4));
 }
+
+/** Extended INQUIRY Data page 86h, body. SPC-4, 7.8.7. */
+export const ExtendedInquiryPage = layout(60, {
+  headsup: bit(1, 2), // task attributes that are known
+  ordsup: bit(1, 1),
+  simpsup: bit(1, 0),
+  vSup: bit(2, 0), // a volatile cache
+  luiclr: bit(3, 0), // unit attentions go with their nexus
+  maximumSupportedSenseDataLength: u8(9),
+});
 
 /** Designation descriptor, without its designator. SPC-4, table 607. */
 export const DesignationDescriptor = layout(4, {

@@ -3,7 +3,7 @@
  *
  *     <library>/library.json     id, numbers of elements, places
  *               library.lock     held while library.json is changed
- *               drives/<n>.lock  held by the process that uses drive n
+ *               drives/<n>.lock  held by the process that uses drive n; the folder is made when it is missing
  *               cartridges/      cartridge.ts
  *
  * Invariants
@@ -11,7 +11,7 @@
  * - A cartridge in the drive of a dead process is still there: whoever reserves that drive finds it loaded, whoever
  *   reserves another finds it in a slot.
  */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { check, FormatError } from '../../bytes/errors.ts';
@@ -19,6 +19,7 @@ import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { replaceFile } from '../../storage/atomic-file.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
 import { type HeldLock, isHeld, type LockHolder, lockHolder, tryLock } from '../../storage/process-lock.ts';
 import type { ChangerElement, MoveOutcome } from '../changer.ts';
 import {
@@ -78,6 +79,7 @@ interface LibraryState {
 }
 
 const stateFile = (folder: string): string => join(folder, 'library.json');
+const drivesFolder = (folder: string): string => join(folder, 'drives');
 const cartridgeFolder = (folder: string): string => join(folder, 'cartridges');
 
 export const libraryExists = (folder: string): boolean => existsSync(stateFile(folder));
@@ -88,7 +90,7 @@ export const libraryHoldsData = (folder: string): boolean => anyWritten(cartridg
 /** Makes a library with blank cartridges. One that another process made meanwhile is left as it is. @throws FormatError */
 export async function createLibrary(folder: string, options: NewLibrary = LIBRARY_DEFAULTS): Promise<void> {
   checkShape(options, folder);
-  makeFolder(join(folder, 'drives'));
+  makeFolder(drivesFolder(folder));
   using _lock = await lockLibrary(folder);
   if (libraryExists(folder)) return;
   const places: Record<string, string> = {};
@@ -110,7 +112,7 @@ export async function createLibrary(folder: string, options: NewLibrary = LIBRAR
 
 function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolders(path, 0o700);
   } catch (cause) {
     throw new FormatError('io', path, `cannot be made: ${(cause as Error).message}`, { cause });
   }
@@ -261,10 +263,12 @@ class Library implements VirtualLibrary {
   }
 
   #driveLock(address: number): string {
-    return join(this.folder, 'drives', `${address}.lock`);
+    return join(drivesFolder(this.folder), `${address}.lock`);
   }
 
   reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] } {
+    // A library that was copied from elsewhere may have come without its empty folders.
+    makeFolder(drivesFolder(this.folder));
     const busy: LockHolder[] = [];
     // A drive with a cartridge in it first: it is probably the one that is wanted again.
     const { places } = load(this.folder);
