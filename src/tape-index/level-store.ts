@@ -42,8 +42,11 @@ export interface OpenStoreOptions {
   readonly replaceDamaged?: boolean;
 }
 
-/** Milliseconds that a process has LevelDB before it serves others: a short command never starts a server. */
-const SERVE_AFTER_MS = 40;
+/**
+ * Milliseconds that a process has LevelDB before it serves others: a short command never starts a server, which costs it as
+ * much as opening LevelDB (node:net brings node:cluster along), also with a cold cache.
+ */
+const SERVE_AFTER_MS = 250;
 const WAIT_MS = 10_000;
 const RETRY_MS = 15;
 /** Files that look damaged are looked at again for so long: another process may be opening LevelDB just now. */

@@ -1,7 +1,7 @@
 /** Vital product data pages. SPC-4, 7.8; the device types' own pages only as framed bytes. */
-import { createHash } from 'node:crypto';
 import { FormatError } from '../../bytes/errors.ts';
 import { bit, bits, layout, u8, u16be, viewOf } from '../../bytes/layout.ts';
+import { sha256 } from '../../bytes/sha256.ts';
 import type { Designator } from '../copy/list.ts';
 
 export const VpdPage = {
@@ -121,7 +121,7 @@ const OUI = [0x52, 0x45, 0x4c]; // locally administered (second bit of 52h), hen
  * seed always names the same unit. 100 of its bits come from SHA-256 of the seed.
  */
 export function naaDesignator(seed: string): Designator {
-  const digest = createHash('sha256').update(`reelmap logical unit ${seed}`).digest();
+  const digest = sha256(new TextEncoder().encode(`reelmap logical unit ${seed}`));
   const value = new Uint8Array(16);
   value.set(digest.subarray(0, 16));
   value[0] = 0x60 | (OUI[0] >>> 4);
