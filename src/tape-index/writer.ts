@@ -173,7 +173,7 @@ class Writer implements IndexWriter {
 
   #rootLine(root: number): void {
     if (this.#twin === undefined) return;
-    this.#twin.directory([], true);
+    this.#twin.directory(this.#names, new Uint32Array(0), 0, true);
     this.#twin.self(root, this.#inodes.numbers[root]);
   }
 
@@ -208,8 +208,8 @@ class Writer implements IndexWriter {
     for (let k = tree.runsStart[d]; k < tree.runsStart[d + 1]; k++)
       sorter.add(runStart[tree.runs[k]], runStart[tree.runs[k] + 1]);
     if (this.#twin === undefined) return;
-    const { names, fromRoot } = tree.pathOf(d);
-    this.#twin.directory(names, fromRoot);
+    const { path, length, fromRoot } = tree.pathOf(d);
+    this.#twin.directory(this.#names, path, length, fromRoot);
   }
 
   /** A damaged directory may hold a name twice; the first inode keeps it, the others are noted with it. */
