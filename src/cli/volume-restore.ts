@@ -1,58 +1,77 @@
 /** `restore-volume` wired: the target opened or made, checked, served by the mover as a disk. */
-import { closeSync, existsSync, ftruncateSync, openSync, statSync, truncateSync } from 'node:fs';
+import { alignedBuffer } from '../bytes/aligned.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
 import type { ChunkRecord } from '../bytes/manifest.ts';
 import { alignUp, type Bytes, MiB } from '../bytes/units.ts';
-import { restoreVolume } from '../restore/restore-volume.ts';
+import { type LostRange, restoreVolume } from '../restore/restore-volume.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
 import { type FileStore, openFileStore } from '../storage/file-store.ts';
-import { quote } from './quoting.ts';
-import type { IndexService, SetRecord, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
-import { mounts, writableMount } from './volume.ts';
-import { openMoverPlace } from './workplace.ts';
+import { openTarget, type RestoreTarget } from './restore-target.ts';
+import type { IndexService, SetRecord, SetView, VolumeRestoreOutcome, VolumeRestoreRequest } from './services.ts';
+import { type MoverPlace, openMoverPlace } from './workplace.ts';
 
 export async function restoreVolumeOf(
   home: string,
   index: IndexService,
   request: VolumeRestoreRequest,
 ): Promise<VolumeRestoreOutcome> {
-  const { set, signal } = request;
-  const path = Buffer.from(request.target).toString();
+  const { set, overwrite } = request;
+  const { byteLength } = set.volume;
   const view = await index.open(set);
   const chunks = await allChunks((offset) => view.chunkAt(offset), set);
-  const made = prepareTarget(path, request, set.volume.byteLength);
-  await using store = await openFileStore(path, { writable: true, direct: 'bulk' });
-  if (!made) await refuseUnlessBlank(store, request, path);
+  const storedBytes = sumOf(chunks, ({ storedBytes }) => storedBytes);
+  using target = openTarget(request.target, { overwrite, byteLength, storedBytes });
+  await using store = await openFileStore(target.path, { writable: true, direct: 'bulk', name: target.shown });
+  if (store.byteLength < byteLength)
+    throw new UserError(target.shown, `is ${store.byteLength} bytes, the volume ${byteLength}`, 'name a larger target');
+  if (!target.blank && !overwrite) await refuseUnlessBlank(store, request, target);
   await using place = await openMoverPlace(home, {
-    command: `restore-volume ${set.set.slice(0, 8)} ${path}`,
-    wait: false,
+    command: `restore-volume ${set.set.slice(0, 8)} ${request.target}`,
+    wait: request.wait,
     readOnly: true,
-    disks: [{ store, path, writable: true }],
+    disks: [{ store, path: target.path, writable: true }],
     note: request.note,
-    signal,
+    signal: request.signal,
   });
-  const cartridges = await stationCartridges(place.station, set.cartridges, request.note);
-  const lost = await restoreVolume({
+  const lost = await restoreTo(target, chunks, { ...request, place, view });
+  target.finish();
+  const cartridges = chunks.flatMap(({ copies }) => copies.slice(0, 1).map(({ cartridge }) => cartridge));
+  return {
+    bytes: storedBytes - sumOf(lost, (range) => range.byteLength),
+    chunks: chunks.length,
+    cartridges: [...new Set(cartridges)].map((id) => set.cartridges.find((one) => one.id === id)?.barcode ?? id),
+    lost: [...lost, ...notFound(chunks, set)],
+  };
+}
+
+const sumOf = <T>(all: readonly T[], one: (value: T) => number): number =>
+  all.reduce((sum, value) => sum + one(value), 0);
+
+async function restoreTo(
+  target: RestoreTarget,
+  chunks: readonly ChunkRecord[],
+  request: VolumeRestoreRequest & { readonly place: MoverPlace; readonly view: SetView },
+): Promise<readonly LostRange[]> {
+  const { set, place, view } = request;
+  const stale = request.overwrite && !target.blank;
+  // Of a volume that was copied whole, what is not stored was zeros, and may be anything's content.
+  const zero = stale && (request.zero || set.filesystems.some(({ reason }) => reason !== null));
+  if (stale && !zero)
+    request.note(`${target.shown}: blocks that no file of the volume uses keep what they held; --zero clears them`);
+  return restoreVolume({
     chunks,
     extentsOf: async (chunk) =>
       (await view.chunkExtents(chunk, chunk.volumeOffset, chunk.volumeOffset + chunk.byteLength)).runs,
     recordSize: set.recordSize,
-    cartridges,
+    cartridges: await stationCartridges(place.station, set.cartridges, request.note),
     mover: place.mover,
     disk: place.disks[0],
-    progress: (bytes, totalBytes, label) => request.progress({ bytes, totalBytes, label }),
+    name: target.shown,
+    zero,
+    progress: (bytes, totalBytes, label) => request.progress({ phase: 'restoring', bytes, totalBytes, label }),
     note: request.note,
-    signal,
+    signal: request.signal,
   });
-  const used = new Set(
-    chunks.flatMap((chunk) => chunk.copies.slice(0, 1).map((copy) => cartridges.labelOf(copy.cartridge))),
-  );
-  return {
-    bytes: chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0),
-    chunks: chunks.length,
-    cartridges: [...used],
-    lost: [...lost, ...notFound(chunks, set)],
-  };
 }
 
 async function allChunks(
@@ -81,53 +100,28 @@ function notFound(chunks: readonly ChunkRecord[], { volume }: SetRecord): Volume
   return [{ volumeOffset, byteLength, reason }];
 }
 
-/**
- * Makes a missing file, sparse and of the volume's size; empties an existing file that may be overwritten, so that what the
- * volume had as holes reads as zeros. Answers whether the target is known to be blank now.
- */
-function prepareTarget(path: string, request: VolumeRestoreRequest, byteLength: Bytes): boolean {
-  const shown = quote(request.target);
-  if (!existsSync(path)) {
-    const fd = openSync(path, 'wx', 0o600);
-    ftruncateSync(fd, byteLength);
-    closeSync(fd);
-    return true;
-  }
-  const stat = statSync(path);
-  if (!stat.isFile() && !stat.isBlockDevice())
-    throw new UserError(shown, 'is neither a file nor a block device', 'name an image file or a device');
-  const mount = writableMount(path, mounts());
-  if (mount !== undefined) throw new UserError(shown, `is mounted at ${mount.mountPoint}`, 'unmount it first');
-  if (!stat.isFile()) return false;
-  if (request.overwrite) {
-    truncateSync(path, 0);
-    truncateSync(path, byteLength);
-    return true;
-  }
-  if (stat.size < byteLength && stat.blocks === 0) truncateSync(path, byteLength);
-  return stat.blocks === 0 && stat.size >= byteLength;
-}
-
 const READ_BYTES = 4 * MiB;
 
-async function refuseUnlessBlank(store: FileStore, request: VolumeRestoreRequest, path: string): Promise<void> {
-  const shown = quote(request.target);
-  const { byteLength } = request.set.volume;
-  if (store.byteLength < byteLength)
-    throw new UserError(shown, `is ${store.byteLength} bytes, the volume ${byteLength}`, 'name a larger target');
-  if (request.overwrite) return;
-  const buffer = new Uint8Array(READ_BYTES);
-  const end = Math.min(store.byteLength, alignUp(byteLength, 512));
+async function refuseUnlessBlank(
+  store: FileStore,
+  request: VolumeRestoreRequest,
+  target: RestoreTarget,
+): Promise<void> {
+  const buffer = alignedBuffer(READ_BYTES);
+  const end = Math.min(store.byteLength, alignUp(request.set.volume.byteLength, 512));
   for (let at = 0; at < end; at += READ_BYTES) {
     request.signal.throwIfAborted();
+    request.progress({ phase: 'looking whether the target is blank', bytes: at, totalBytes: end, label: '' });
     const part = buffer.subarray(0, Math.min(READ_BYTES, end - at));
     await store.read(at, part);
-    if (Buffer.from(part.buffer, part.byteOffset, part.length).some((byte) => byte !== 0)) {
-      throw new UserError(
-        shown,
-        `is not blank (byte ${at} and on hold something; ${path})`,
-        'use --overwrite to replace what is there',
-      );
-    }
+    if (isZero(part)) continue;
+    throw new UserError(
+      target.shown,
+      'is not blank',
+      'use --overwrite to replace what is there, or name another target',
+    );
   }
 }
+
+const ZEROS = Buffer.alloc(READ_BYTES);
+const isZero = (part: Uint8Array): boolean => ZEROS.compare(part, 0, part.length, 0, part.length) === 0;

@@ -1,7 +1,11 @@
 /** What a user calls a volume, found on this machine and checked: a file, a block device, a mount point, UUID= or LABEL=. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../bytes/errors.ts';
+import { FormatError, UserError } from '../bytes/errors.ts';
+import { encodeArgument } from './argv.ts';
+import { deviceOf, mountOver, mounts } from './mounts.ts';
+import { quote } from './quoting.ts';
+import { textPath } from './text-path.ts';
 
 export interface FoundVolume {
   /** Real path of the file or device. */
@@ -11,25 +15,18 @@ export interface FoundVolume {
   readonly changeMark: string;
 }
 
-/** A mount that could write to a volume. */
-export interface Mount {
-  readonly device: string;
-  readonly mountPoint: string;
-  readonly writable: boolean;
-}
-
-/** @throws UserError when there is no such volume, or a writable mount has it */
+/** @throws UserError when there is no such volume, or it is under a writable mount */
 export function findVolume(word: string): FoundVolume {
-  const path = locate(word);
+  const path = locateVolume(word);
   const stat = statSync(path);
-  if (stat.isDirectory()) return findVolume(deviceOfMountPoint(path));
+  const shown = quote(encodeArgument(word));
   if (!stat.isFile() && !stat.isBlockDevice())
-    throw new UserError(word, 'is neither a file nor a block device', 'name a volume image or a device');
-  const mount = writableMount(path, mounts());
-  if (mount !== undefined) {
+    throw new UserError(shown, 'is neither a file nor a block device', 'name a volume image or a device');
+  const mount = mountOver(path);
+  if (mount?.writable === true) {
     throw new UserError(
-      word,
-      `is mounted writable at ${mount.mountPoint}`,
+      shown,
+      `is mounted writable at ${quote(Buffer.from(mount.mountPoint))}`,
       'unmount it, remount it read-only, or back up a snapshot of it',
     );
   }
@@ -37,80 +34,32 @@ export function findVolume(word: string): FoundVolume {
   return { path, isDevice: stat.isBlockDevice(), changeMark: mark };
 }
 
-function locate(word: string): string {
+/** Real path of the file or device that is meant. @throws UserError when there is none */
+export function locateVolume(word: string): string {
   const tag = /^(UUID|LABEL)=(.+)$/.exec(word);
-  const path = tag === null ? word : join('/dev/disk', `by-${tag[1].toLowerCase()}`, tag[2]);
+  const path = realPath(word, tag === null ? textPath(word) : join('/dev/disk', `by-${tag[1].toLowerCase()}`, tag[2]));
+  return statSync(path).isDirectory() ? realPath(word, deviceOfMountPoint(path)) : path;
+}
+
+function realPath(word: string, path: string): string {
+  const shown = quote(encodeArgument(word));
   try {
     return realpathSync(path);
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw new UserError(
-      word,
-      code === 'ENOENT' ? 'there is no such volume' : `cannot be looked at: ${code}`,
-      'check the path',
-      { cause },
-    );
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new UserError(shown, 'there is no such volume', 'check the path', { cause });
+    throw new FormatError('io', shown, `cannot be looked at: ${message}`, { cause });
   }
 }
 
 function deviceOfMountPoint(path: string): string {
   const mount = mounts().findLast((one) => one.mountPoint === path);
-  if (mount === undefined || !mount.device.startsWith('/')) {
-    throw new UserError(
-      path,
-      'is a directory and no mount point of a volume',
-      'name the volume: an image file or a block device',
-    );
-  }
-  return mount.device;
+  const device = mount === undefined ? undefined : deviceOf(mount);
+  if (device !== undefined) return device;
+  throw new UserError(
+    quote(Buffer.from(path)),
+    'is a directory and no mount point of a volume',
+    'name the volume: an image file or a block device',
+  );
 }
-
-const unescapeOctal = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-
-/** Mounts of block devices. proc(5), /proc/self/mountinfo. */
-export function mounts(text = readFileSync('/proc/self/mountinfo', 'utf8')): Mount[] {
-  return text.split('\n').flatMap((line) => {
-    const fields = line.split(' ');
-    const dash = fields.indexOf('-');
-    if (dash < 6) return [];
-    const superOptions = (fields[dash + 3] ?? '').split(',');
-    return [
-      {
-        device: unescapeOctal(fields[dash + 2]),
-        mountPoint: unescapeOctal(fields[4]),
-        writable: !superOptions.includes('ro'),
-      },
-    ];
-  });
-}
-
-/** The mount that may write to this file or device, if there is one: directly, or through a loop device. */
-export function writableMount(path: string, all: readonly Mount[], sys = '/sys/block'): Mount | undefined {
-  const same = (device: string): boolean => {
-    if (device === path) return true;
-    if (!device.startsWith('/dev/')) return false;
-    try {
-      if (realpathSync(device) === path) return true;
-      const a = statSync(device);
-      const b = statSync(path);
-      if (a.isBlockDevice() && b.isBlockDevice() && a.rdev === b.rdev) return true;
-    } catch {
-      return false;
-    }
-    return loopFile(device, sys) === path;
-  };
-  return all.find((mount) => mount.writable && same(mount.device));
-}
-
-/** File behind a loop device. */
-function loopFile(device: string, sys: string): string | undefined {
-  const name = device.replace('/dev/', '');
-  const backing = join(sys, name, 'loop', 'backing_file');
-  if (!/^loop\d+$/.test(name) || !existsSync(backing)) return undefined;
-  return readFileSync(backing, 'utf8').trimEnd();
-}
-
-/** Loop devices over a file, for messages. */
-export const loopsOver = (path: string, sys = '/sys/block'): string[] =>
-  existsSync(sys) ? readdirSync(sys).filter((name) => loopFile(`/dev/${name}`, sys) === path) : [];

@@ -32,10 +32,12 @@ import {
   type Sense,
   SenseKey,
   sense,
+  spaceExhausted,
 } from '../scsi/common/sense.ts';
 import { VpdPage } from '../scsi/common/vpd.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import { checkCondition, good, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
+import { hostIsFull } from './host-full.ts';
 import { byServiceAction, type CommandTable, DeviceServer, dataIn, type VpdBodies } from './logical-unit.ts';
 
 export interface DiskOptions {
@@ -148,13 +150,14 @@ async function readBlocks(disk: Disk, command: ScsiCommand): Promise<ScsiResult>
   return good(into, wanted - length);
 }
 
-/** Runs I/O of the store; its `io` failure is MEDIUM ERROR with `asc`, at the first block of the range. */
+/** Runs I/O of the store; its `io` failure is MEDIUM ERROR with `asc`, at the first block of the range; a full disk below it is none. */
 async function attempt(range: BlockRange, asc: number, io: () => Promise<void>): Promise<ScsiResult | undefined> {
   try {
     await io();
     return undefined;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
+    if (hostIsFull(error)) return checkCondition(spaceExhausted());
     return checkCondition(sense(SenseKey.mediumError, asc, 0, { information: range.lba }));
   }
 }

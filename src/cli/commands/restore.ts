@@ -14,6 +14,7 @@ import type { SetRecord } from '../services.ts';
 interface Options extends SelectionOptions {
   readonly to?: string;
   readonly overwrite?: boolean;
+  readonly wait?: boolean;
   readonly dryRun?: boolean;
   readonly partition?: string;
 }
@@ -29,6 +30,7 @@ export const define: CommandModule['define'] = (command, act) => {
     .option('-0, --null', 'with --files-from: paths end with a NUL byte')
     .option('-n, --dry-run', 'only tell what would be done, as `reelmap plan`')
     .option('--partition <n>', 'the filesystem in partition n')
+    .option('--wait', 'wait for a drive or cartridge that another process uses')
     .addHelpText(
       'after',
       '\nAn interrupted restore goes on when the same command is run again.\n\n' +
@@ -53,7 +55,11 @@ async function restore(
   const services = await context.services();
   await using open = await openSet(() => services.openIndex(context.home), word);
   const signal = context.signal('run the same command again to go on');
-  await using tapes = await services.openTapes(context.home, open.record, context.output.note, signal);
+  await using tapes = await services.openTapes(context.home, open.record, {
+    note: context.output.note,
+    wait: options.wait === true,
+    signal,
+  });
   const progress = context.progress();
   try {
     const outcome = await restoreFiles({
