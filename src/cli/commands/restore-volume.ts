@@ -2,6 +2,7 @@
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
+import type { VolumeRestoreOutcome } from '../services.ts';
 import { resolveSet } from '../set-spec.ts';
 import { textPath } from '../text-path.ts';
 
@@ -57,12 +58,28 @@ async function restoreVolume(
     progress.end();
     if (output.json) output.value({ event: 'result', set: set.set, ...outcome });
     else {
-      for (const { volumeOffset, byteLength, reason } of outcome.lost)
-        output.note(`not restored: volume bytes ${volumeOffset} to ${volumeOffset + byteLength}: ${reason}`);
+      for (const line of lostLines(outcome.lost)) output.note(line);
       output.line(`restored ${formatBytes(outcome.bytes)} in ${outcome.chunks} chunks`);
     }
     return outcome.lost.length > 0 ? ExitStatus.partial : ExitStatus.done;
   } finally {
     progress.end();
   }
+}
+
+/** One line for each reason: a cartridge that cannot be had costs many ranges for one. */
+function lostLines(lost: VolumeRestoreOutcome['lost']): string[] {
+  const byReason = new Map<string, { ranges: number; bytes: number; first: number; end: number }>();
+  for (const { volumeOffset, byteLength, reason } of lost) {
+    const end = volumeOffset + byteLength;
+    const known = byReason.get(reason) ?? { ranges: 0, bytes: 0, first: volumeOffset, end };
+    known.ranges++;
+    known.bytes += byteLength;
+    known.end = Math.max(known.end, end);
+    byReason.set(reason, known);
+  }
+  return [...byReason].map(([reason, { ranges, bytes, first, end }]) => {
+    const within = ranges === 1 ? '' : `${formatBytes(bytes)} in ${ranges} ranges within `;
+    return `not restored: ${within}volume bytes ${first} to ${end}: ${reason}`;
+  });
 }

@@ -100,9 +100,17 @@ function report({ output }: CommandContext, record: SetRecord, outcome: RestoreO
     });
     return;
   }
-  for (const { path, kind, reason } of problems.slice(0, SHOWN_MAX))
+  // What a whole cartridge costs is said once.
+  const told = outcome.unreached.map((reason) => ({ reason, all: problems.filter((one) => one.reason === reason) }));
+  for (const { reason, all } of told) {
+    const more = all.length > 1 ? ` and ${all.length - 1} more` : '';
+    if (all.length > 0) output.note(`not restored: ${quote(all[0].path)}${more}: ${reason}`);
+  }
+  const rest = problems.filter(({ reason }) => !outcome.unreached.includes(reason));
+  for (const { path, kind, reason } of rest.slice(0, SHOWN_MAX))
     output.note(`${kind === 'lost' ? 'not restored' : 'not exact'}: ${quote(path)}: ${reason}`);
-  if (lost + inexact > SHOWN_MAX) output.note(`... ${lost + inexact - SHOWN_MAX} more (--json lists them)`);
+  const untold = lost + inexact - problems.length + Math.max(0, rest.length - SHOWN_MAX);
+  if (untold > 0) output.note(`... ${untold} more (--json lists them)`);
   if (ownersNotSet > 0) output.note(`the owner of ${ownersNotSet} could not be set: only root can give files away`);
   const kept = outcome.kept > 0 ? `, ${outcome.kept} were there from an earlier run` : '';
   output.line(
