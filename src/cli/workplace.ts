@@ -30,6 +30,7 @@ import { type DiskToServe, makeMover } from './embedded-mover.ts';
 import { makeHome } from './home-access.ts';
 import { hasIndex, lostIndex, noSets } from './lost-index.ts';
 import { formatBytes } from './progress.ts';
+import { LOOK_MS, reachingStation } from './reach.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
@@ -111,9 +112,6 @@ export async function openIndexStore(home: string, options: StoreOptions): Promi
   });
 }
 
-/** How often a busy drive is asked for again with --wait. */
-const DRIVE_LOOK_MS = 500;
-
 async function reserve(library: VirtualLibrary, options: WorkplaceOptions): Promise<ReservedDrive> {
   for (let told = false; ; told = true) {
     const drive = library.reserveDrive(options.command);
@@ -121,7 +119,7 @@ async function reserve(library: VirtualLibrary, options: WorkplaceOptions): Prom
     const who = drive.busy.map(({ pid, command, since }) => `process ${pid} (${command}) since ${since}`).join('; ');
     if (!options.wait) throw new UserError('tape library', `every drive is busy: ${who}`, 'wait for it, or use --wait');
     if (!told) options.note(`waiting for a drive: ${who}`);
-    await sleep(DRIVE_LOOK_MS, undefined, options.signal && { signal: options.signal });
+    await sleep(LOOK_MS, undefined, options.signal && { signal: options.signal });
   }
 }
 
@@ -226,23 +224,13 @@ async function embeddedMover(
   closers.add(() => made[Symbol.asyncDispose]());
   const { units } = made;
   const changer = await openChanger(units.changer);
-  const drive = await openTapeDrive(units.drive);
+  const name = `drive ${address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
+  const drive = await openTapeDrive(units.drive, { name });
   const disks: ServedDisk[] = [];
   for (const execute of units.disks) disks.push(await servedDisk(execute));
   const mover = await openCopyManager(units.controller);
-  const name = `drive ${address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
   const station = openStation(name, drive, changer, address);
-  return { station: { ...station, whereabouts: (barcode) => whereabouts(library, barcode) }, mover, disks };
-}
-
-/** Why a cartridge cannot be had though it is here: it is out of its slot. */
-export function whereabouts(library: VirtualLibrary, barcode: string): string | undefined {
-  const place = library.inventory().find((one) => one.barcode === barcode);
-  if (place?.type === 'outside') return `outside the library; \`reelmap tape import ${barcode}\` takes it in`;
-  const holder =
-    place?.type === 'drive' && place.address !== undefined ? library.driveHolder(place.address) : undefined;
-  if (holder === undefined || holder.pid === process.pid) return undefined;
-  return `in drive ${place?.number}, which process ${holder.pid} (${holder.command}) uses since ${holder.since}; wait for it`;
+  return { station: reachingStation(library, station, address, options), mover, disks };
 }
 
 async function servedDisk(execute: Execute): Promise<ServedDisk> {

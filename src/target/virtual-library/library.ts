@@ -177,6 +177,8 @@ export interface VirtualLibrary {
   /** Every drive for this process, or who has some of them. */
   reserveAllDrives(command: string): ReservedDrives | { readonly busy: readonly LockHolder[] };
   driveHolder(address: number): LockHolder | undefined;
+  /** Puts what drives hold that nobody uses into slots, where the holder of drive `mine` can reach it. */
+  emptyIdleDrives(mine: number, command: string): void;
   /** The library as the holder of a reserved drive sees it: for another thread of the process that reserved it. */
   viewOf(driveAddress: number, command: string): LibraryOfCartridges;
   /** A new blank cartridge in a free slot. */
@@ -285,7 +287,7 @@ class Library implements VirtualLibrary {
     for (const address of order) {
       const lock = tryLock(this.#driveLock(address), command);
       if (isHeld(lock)) {
-        this.#emptyIdleDrives(address, command);
+        this.emptyIdleDrives(address, command);
         return { address, view: this.#view([address], command), [Symbol.dispose]: () => lock[Symbol.dispose]() };
       }
       busy.push(lock);
@@ -306,8 +308,7 @@ class Library implements VirtualLibrary {
     return { view: this.#view(this.driveAddresses, command), [Symbol.dispose]: release };
   }
 
-  /** Puts what other drives hold that nobody uses into slots, where this process can reach it. */
-  #emptyIdleDrives(mine: number, command: string): void {
+  emptyIdleDrives(mine: number, command: string): void {
     const { places } = load(this.folder);
     for (const address of this.driveAddresses) {
       if (address === mine || places[address] === undefined) continue;
