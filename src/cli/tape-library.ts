@@ -7,10 +7,11 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import type { CommandContext } from './command.ts';
+import { whereabouts } from './drive-place.ts';
 import { checkHome } from './home-access.ts';
 import { quote } from './quoting.ts';
 import { libraryFolder } from './state.ts';
-import { type MoverPlace, openMoverPlace, whereabouts } from './workplace.ts';
+import { type MoverPlace, openMoverPlace } from './workplace.ts';
 
 /** The library, if there is one; nothing is made. */
 export function libraryOf(home: string): VirtualLibrary | undefined {

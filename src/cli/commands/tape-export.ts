@@ -1,9 +1,9 @@
 /** `reelmap tape export BARCODE...`: takes cartridges out of the library; what is on them stays, and so does the index. */
 import { UserError } from '../../bytes/errors.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
+import { whereabouts } from '../drive-place.ts';
 import { ExitStatus } from '../exit.ts';
 import { openDrive, requireCartridge, requireLibrary } from '../tape-library.ts';
-import { whereabouts } from '../workplace.ts';
 
 export const define: CommandModule['define'] = (command, act) => {
   command

@@ -1,9 +1,9 @@
 /** `reelmap tape unload`: what is in the drives goes back to its slots. */
 import { UserError } from '../../bytes/errors.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
+import { whereabouts } from '../drive-place.ts';
 import { ExitStatus } from '../exit.ts';
 import { openDrive, requireLibrary } from '../tape-library.ts';
-import { whereabouts } from '../workplace.ts';
 
 export const define: CommandModule['define'] = (command, act) => {
   command
