@@ -105,6 +105,7 @@ async function indexWhole(request: IndexRequest, reason: string): Promise<Indexe
     set,
     filesystem: FILESYSTEM_NUMBER,
     rootInode: WHOLE_ROOT_INODE,
+    blockSize: 1, // extents end with the volume
     text: text(),
   });
   for (const batch of wholeVolumeBatches(stored, byteLength, Math.floor(clock() / 1000), reason)) {
