@@ -485,6 +485,30 @@ describe('NOP', () => {
   });
 });
 
+describe('silence', () => {
+  it('is broken by a question; who answers stays, who does not is cut off', async () => {
+    const made = await openTestPortal(testDevice().router, undefined, { silenceMs: 300 });
+    open.push(made);
+    const [lively, dead] = [await loggedIn(made.port), await loggedIn(made.port, [], '00023d000007')];
+    const asked = await lively.receive();
+    expect([asked?.opcode, asked && NopInPdu.initiatorTaskTag.get(asked.view, 0)]).toEqual([Opcode.nopIn, NO_TAG]);
+    const targetTransferTag = asked === undefined ? 0 : NopInPdu.targetTransferTag.get(asked.view, 0);
+    const header = { immediate: true, opcode: Opcode.nopOut, final: true, initiatorTaskTag: NO_TAG };
+    lively.send(NopOutPdu.encode({ ...header, targetTransferTag, cmdSn: lively.cmdSn }));
+    expect(await dead.untilClosed()).toBe(true);
+    expect(lively.closed).toBe(false);
+    expect(made.lines.some((line) => line.includes('does not answer'))).toBe(true);
+  });
+
+  it('before login ends the connection', async () => {
+    const made = await openTestPortal(testDevice().router, undefined, { loginMs: 200 });
+    open.push(made);
+    const client = await WireInitiator.connect(made.port);
+    initiators.push(client);
+    expect(await client.untilClosed()).toBe(true);
+  });
+});
+
 describe('several sessions', () => {
   it('do not disturb each other', async () => {
     const { portal, client } = await withDisk();

@@ -275,9 +275,10 @@ export interface TestPortal extends AsyncDisposable {
 export async function openTestPortal(
   device: TargetDevice,
   admit: (initiatorName: string) => Admission | undefined = () => ({}),
+  times: { readonly loginMs?: number; readonly silenceMs?: number } = {},
 ): Promise<TestPortal> {
   const lines: string[] = [];
   const nodes = [{ name: TARGET, device, admit }];
-  const portal = await Portal.open({ host: '127.0.0.1', port: 0, nodes, log: (line) => lines.push(line) });
+  const portal = await Portal.open({ host: '127.0.0.1', port: 0, nodes, log: (line) => lines.push(line), ...times });
   return { port: portal.address.port, portal, lines, [Symbol.asyncDispose]: () => portal[Symbol.asyncDispose]() };
 }

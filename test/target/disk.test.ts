@@ -193,7 +193,12 @@ describe('other commands of a disk', () => {
     const { execute, store } = await opened();
     expect((await send(execute, '41 00 00000003 00 0000 00', { out: new Uint8Array(512) })).status).toBe('good');
     expect(toHex(store.content().subarray(0, 1536))).toBe(toHex(CONTENT.subarray(0, 1536)));
-    expect(store.content().subarray(1536).some((byte) => byte !== 0)).toBe(false);
+    expect(
+      store
+        .content()
+        .subarray(1536)
+        .some((byte) => byte !== 0),
+    ).toBe(false);
   });
 
   it('VERIFY compares when BYTCHK says so', async () => {
