@@ -71,10 +71,18 @@ async function openFirst(
   signal?: AbortSignal,
 ): Promise<Filesystem | NotWalkable | undefined> {
   for (const open of openers) {
-    const opened = await open(volume.readAt, volume.byteLength, signal);
+    const opened = await open(volume.readAt, volume.byteLength, signal).catch((error) => {
+      throw aboutVolume(error, volume);
+    });
     if (opened !== undefined) return opened;
   }
   return undefined;
+}
+
+/** A walker knows its structures; which volume they are in is said here. */
+function aboutVolume(error: unknown, { source }: VolumeToRead): unknown {
+  if (!(error instanceof FormatError) || error.where.startsWith(source)) return error;
+  return new FormatError(error.kind, `${source}: ${error.where}`, error.what, { cause: error.cause });
 }
 
 const wholeVolume = async (volume: VolumeToRead): Promise<Runs> =>

@@ -39,7 +39,7 @@ export function mounts(text = readFileSync('/proc/self/mountinfo', 'utf8')): Mou
   });
 }
 
-/** A mount that has the file or device at `path` under it; a writable one first. */
+/** A mount that has the file or device at the real path `path` under it; a writable one first. */
 export function mountOver(path: string, all = mounts(), sys = '/sys/dev/block'): Mount | undefined {
   const wanted = keysOf(path, sys);
   const over = all.filter((mount) => [...under(mount, sys)].some((key) => wanted.has(key)));
@@ -54,12 +54,13 @@ export function deviceOf({ device, number }: Mount, sys = '/sys/dev/block'): str
 }
 
 const deviceKey = (number: string): string => `device ${number}`;
+const pathKey = (path: string): string => `path ${path}`;
 const fileKey = ({ dev, ino }: Stats): string => `file ${dev}:${ino}`;
 
 /** What a volume is known by: its file or device, and of a loop device the file behind it. */
 function keysOf(path: string, sys: string): Set<string> {
   const stat = statSync(path);
-  if (!stat.isBlockDevice()) return new Set([fileKey(stat)]);
+  if (!stat.isBlockDevice()) return new Set([fileKey(stat), pathKey(path)]);
   const number = majorMinor(stat.rdev);
   return new Set([deviceKey(number), ...backingFile(join(sys, number))]);
 }
@@ -80,8 +81,12 @@ function under(mount: Mount, sys: string): Set<string> {
 
 function numberOf(device: string): string[] {
   if (!device.startsWith('/')) return [];
-  const stat = statSync(device, { throwIfNoEntry: false });
-  return stat?.isBlockDevice() === true ? [majorMinor(stat.rdev)] : [];
+  try {
+    const stat = statSync(device);
+    return stat.isBlockDevice() ? [majorMinor(stat.rdev)] : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Numbers of the devices that a device is made of: the disk of a partition, members of an array or logical volume. */
@@ -93,9 +98,17 @@ function parts(folder: string): string[] {
 
 function backingFile(folder: string): string[] {
   return word(join(folder, 'loop/backing_file')).flatMap((path) => {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    return stat === undefined ? [] : [fileKey(stat)];
+    return [pathKey(path), ...statKey(path)];
   });
+}
+
+/** A file that we may not look at is known by its path alone. */
+function statKey(path: string): string[] {
+  try {
+    return [fileKey(statSync(path))];
+  } catch {
+    return [];
+  }
 }
 
 function list(folder: string): string[] {

@@ -28,6 +28,7 @@ import { type DiskToServe, makeMover } from './embedded-mover.ts';
 import { makeHome } from './home-access.ts';
 import { hasIndex, lostIndex, noSets } from './lost-index.ts';
 import { formatBytes } from './progress.ts';
+import { quote } from './quoting.ts';
 import { LOOK_MS, reachingStation } from './reach.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
 
@@ -243,15 +244,12 @@ async function servedDisk(execute: Execute): Promise<ServedDisk> {
   };
 }
 
-/** Index, label and rounding beside the data. */
-const SPACE_MARGIN = 1.02;
-
 function requireSpace(library: VirtualLibrary, needed: Bytes): void {
   const free = library.freeBytes();
-  if (free >= needed * SPACE_MARGIN) return;
+  if (free >= needed) return;
   throw new UserError(
-    library.folder,
-    `${formatBytes(free)} are free where the virtual tapes are, the volume uses ${formatBytes(needed)}`,
+    quote(Buffer.from(library.folder)),
+    `${formatBytes(free)} are free where the virtual tapes are, the backup needs about ${formatBytes(needed)}`,
     'free some, or name a home on a larger disk with --home',
   );
 }

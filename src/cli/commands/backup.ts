@@ -1,7 +1,13 @@
 /** `reelmap backup VOLUME...`: a full backup, and what it would do with -n. */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BackupRequest, type BackupResult, backupVolume } from '../../backup/backup.ts';
+import {
+  type BackupRequest,
+  type BackupResult,
+  backupVolume,
+  neededBytes,
+  refuseUnlessIndexed,
+} from '../../backup/backup.ts';
 import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
 import { UserError } from '../../bytes/errors.ts';
 import { totalBytes } from '../../bytes/extents.ts';
@@ -69,6 +75,7 @@ async function backupAll(context: CommandContext, words: readonly string[], opti
       kind: 'usage',
     });
   }
+  if (options.name === '') throw new UserError('--name', 'is empty', 'leave it out, or give one', { kind: 'usage' });
   const sizes = sizesOf(options);
   context.signal('run the same command again to go on, or with --abandon to give it up');
   let worst: ExitStatus = ExitStatus.done;
@@ -115,6 +122,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
     filesystemOpeners,
     signal,
   );
+  if (options.requireIndex) refuseUnlessIndexed(source);
   if (options.dryRun) return tellPlan(context, source);
   await using place = await openWorkplace(context.home, {
     command: `backup ${found.path}`,
@@ -125,7 +133,9 @@ async function backupOne(context: CommandContext, word: string, options: Options
     thread: true,
     note: (text) => context.output.note(text),
   });
-  await place.requireSpace(totalBytes(source.allocated));
+  await place.requireSpace(
+    await neededBytes({ source, recordSize: sizes.recordSize }, { store: place.store, disk: place.disks[0] }),
+  );
   context.output.note(`backing up ${quote(encodeArgument(found.path))} to ${place.station.name}`);
   const result = await run(context, place, source, found, options, sizes);
   report(context, result, (context.clock() - started) / 1000);
@@ -262,7 +272,10 @@ function report({ output }: CommandContext, { manifest, partial, resumed }: Back
     `set ${set.slice(0, 8)} of ${volume.name}: ${filesystem.entries} entries, ${formatBytes(storedBytes)} in ${chunks.length} chunks on ${cartridges.map(({ barcode }) => barcode).join(', ')}, ${seconds.toFixed(1)} s`,
   );
   for (const note of filesystem.notes) output.note(`note: ${note}`);
-  if (filesystem.reason !== null) output.note(`copied whole, not indexed file by file: ${filesystem.reason}`);
+  if (filesystem.reason !== null)
+    output.note(
+      `${quote(encodeArgument(volume.source))}: copied whole, not indexed file by file: ${filesystem.reason}; \`reelmap restore-volume\` brings it back`,
+    );
   else if (filesystem.problems > 0)
     output.note(
       `${filesystem.problems} entries could not be backed up exactly; \`reelmap find --problems --set ${set.slice(0, 8)}\` lists them`,
