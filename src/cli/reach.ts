@@ -1,6 +1,7 @@
 /** Where a virtual cartridge is, and getting at one that another process has. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FormatError, UserError } from '../bytes/errors.ts';
+import { ScsiError } from '../initiator/scsi-error.ts';
 import type { TapeStation } from '../library/station.ts';
 import type { VirtualLibrary } from '../target/virtual-library/library.ts';
 
@@ -56,7 +57,21 @@ export function reachingStation(
     async load(barcode) {
       const why = (await station.barcodes()).includes(barcode) ? undefined : await reach(barcode);
       if (why !== undefined) throw new FormatError('io', `cartridge ${barcode}`, why);
-      await station.load(barcode);
+      try {
+        await station.load(barcode);
+      } catch (error) {
+        throw (error instanceof ScsiError && (await damageOf(library, barcode))) || error;
+      }
     },
   };
+}
+
+/** Why a cartridge does not load: sense data cannot carry it, its own files tell. */
+async function damageOf(library: VirtualLibrary, barcode: string): Promise<FormatError | undefined> {
+  try {
+    await using _map = await library.cartridgeMap(barcode);
+    return undefined;
+  } catch (error) {
+    return error instanceof FormatError ? error : undefined;
+  }
 }
