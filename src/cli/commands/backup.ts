@@ -11,7 +11,7 @@ import {
 import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
 import { UserError } from '../../bytes/errors.ts';
 import { totalBytes } from '../../bytes/extents.ts';
-import type { FilesystemRecord } from '../../bytes/manifest.ts';
+import type { FilesystemRecord, Manifest } from '../../bytes/manifest.ts';
 import { systemRandom } from '../../bytes/random.ts';
 import {
   inodeEstimateOf,
@@ -305,14 +305,18 @@ function report({ output }: CommandContext, { manifest, partial, resumed }: Back
     `set ${set.slice(0, 8)} of ${volume.name}: ${entries} entries, ${formatBytes(storedBytes)} in ${chunks.length} chunks on ${cartridges.map(({ barcode }) => barcode).join(', ')}, ${seconds.toFixed(1)} s`,
   );
   for (const note of disk?.notes ?? []) output.note(`note: ${safeText(note)}`);
-  for (const filesystem of filesystems) for (const line of notesOf(filesystem, set)) output.note(line);
+  for (const filesystem of filesystems) for (const line of notesOf(filesystem, manifest)) output.note(line);
 }
 
 /** What the user must know of a filesystem of the set. */
-function notesOf({ path, notes, reason, problems }: FilesystemRecord, set: string): string[] {
+function notesOf({ path, notes, reason, problems }: FilesystemRecord, { set, volume }: Manifest): string[] {
   const where = path === undefined ? '' : `${path}: `;
   const out = notes.map((note) => `note: ${where}${safeText(note)}`);
-  if (reason !== null) out.push(`${where}copied whole, not indexed file by file: ${safeText(reason)}`);
+  const what = path ?? quote(encodeArgument(volume.source));
+  if (reason !== null)
+    out.push(
+      `${what}: copied whole, not indexed file by file: ${safeText(reason)}; \`reelmap restore-volume\` brings it back`,
+    );
   else if (problems > 0)
     out.push(
       `${where}${problems} entries could not be backed up exactly; \`reelmap find --problems --set ${set.slice(0, 8)}\` lists them`,
