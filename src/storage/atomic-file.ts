@@ -3,8 +3,12 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } fro
 import { dirname } from 'node:path';
 import { FormatError } from '../bytes/errors.ts';
 
-/** After a crash the file has its old content or the new, never a part. @throws FormatError `io` */
-export function replaceFile(path: string, text: string): void {
+/**
+ * After a crash the file has its old content or the new, never a part.
+ * @param name for errors
+ * @throws FormatError `io`
+ */
+export function replaceFile(path: string, text: string, name = path): void {
   const temporary = `${path}.${process.pid}.new`;
   try {
     const fd = openSync(temporary, 'w', 0o600);
@@ -18,7 +22,7 @@ export function replaceFile(path: string, text: string): void {
     syncFolder(dirname(path));
   } catch (cause) {
     rmSync(temporary, { force: true });
-    throw new FormatError('io', path, `cannot be written: ${(cause as Error).message}`, { cause });
+    throw new FormatError('io', name, `cannot be written: ${(cause as Error).message}`, { cause });
   }
 }
 

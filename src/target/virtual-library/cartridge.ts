@@ -96,16 +96,14 @@ async function fillCartridge(making: string, folder: string, spec: NewCartridge)
     );
     await map.flush();
   }
-  writeCase(making, {
-    barcode,
-    serialNumber: toHex(systemRandom(5)).toUpperCase(),
-    writeProtected: false,
-    createdAt: new Date().toISOString(),
-  });
+  const serialNumber = toHex(systemRandom(5)).toUpperCase();
+  const createdAt = new Date().toISOString();
+  writeCase(making, { barcode, serialNumber, writeProtected: false, createdAt }, folder);
 }
 
-const writeCase = (folder: string, info: CartridgeCase): void =>
-  replaceFile(join(folder, 'cartridge.json'), `${JSON.stringify(info, undefined, 1)}\n`);
+/** @param named the folder for errors */
+const writeCase = (folder: string, info: CartridgeCase, named = folder): void =>
+  replaceFile(join(folder, 'cartridge.json'), `${JSON.stringify(info, undefined, 1)}\n`, join(named, 'cartridge.json'));
 
 /** @throws FormatError when it is not there or damaged */
 export function readCase(cartridges: string, barcode: string): CartridgeCase {
