@@ -38,6 +38,7 @@ async function verify(context: CommandContext, word: string, options: Options): 
     wait: options.wait === true,
     disks: [],
     note: output.note,
+    signal: context.signal(),
   });
   const sets = await listSets(place.store);
   const record = resolveSet(
