@@ -172,7 +172,7 @@ async function run(
     random: systemRandom,
     program: PROGRAM,
     report: (event) => tell(context, event),
-    waitForCartridge: (message) => waitForCartridge(context, message, options.waitTape === true),
+    waitForCartridge: (message) => waitForCartridge(context, place, message, options.waitTape === true),
     isAtWork: (pid) => place.library.driveAddresses.some((one) => place.library.driveHolder(one)?.pid === pid),
   };
   try {
@@ -203,8 +203,15 @@ const BUSY_PROCESSORS = 2;
 /** Seconds between two looks for a new cartridge. */
 const LOOK_EVERY_MS = 5000;
 
-async function waitForCartridge(context: CommandContext, message: string, wait: boolean): Promise<boolean> {
+async function waitForCartridge(
+  context: CommandContext,
+  { station }: Workplace,
+  message: string,
+  wait: boolean,
+): Promise<boolean> {
   if (!wait) return false;
+  // What is in the drive is of no use here, and may be to somebody else.
+  await station.unload();
   context.output.note(`${message}; waiting`);
   await sleep(LOOK_EVERY_MS, undefined, { signal: context.signal() });
   return true;

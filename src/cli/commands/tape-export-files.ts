@@ -147,7 +147,8 @@ class Copier {
       renameSync(making, join(this.#dir, name));
     } catch (error) {
       rmSync(making, { force: true });
-      if (!(error instanceof FormatError)) throw error;
+      // write(2) by descriptor knows no path.
+      if (!(error instanceof FormatError)) throw Object.assign(error as Error, { path: join(this.#dir, name) });
       this.problem(`${name}: ${error.message}`);
     } finally {
       closeSync(fd);

@@ -41,6 +41,7 @@ async function verify(context: CommandContext, word: string, options: Options): 
     wait: options.wait === true,
     disks: [],
     note: output.note,
+    signal: context.signal(),
   });
   const stored = await findStoredSet(place.store, word);
   const { manifest } = stored;
