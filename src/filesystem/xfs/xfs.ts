@@ -3,8 +3,8 @@
  * Linux fs/xfs. Everything is read through `ReadAt`, so that an overlay can lie under it.
  */
 import { FormatError } from '../../bytes/errors.ts';
+import { unionRuns } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
-import { union } from '../ext4/allocation.ts';
 import type { Filesystem, FilesystemIdentity, OpenFilesystem } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
 import { readAllocated, readAllocatedBefore } from './allocation.ts';
@@ -83,7 +83,7 @@ async function openReplayed(
     ...described(geometry, groups, notes),
     allocated: async (allocatedSignal) => {
       const now = await readAllocated(geometry, groups, readAt, volumeBytes, notes, allocatedSignal);
-      return union(now, await readAllocatedBefore(before, rawGroups, raw, allocatedSignal));
+      return unionRuns(now, await readAllocatedBefore(before, rawGroups, raw, allocatedSignal));
     },
     walk: (walkSignal) => walkXfs(geometry, groups, readAt, notes, replayed, walkSignal),
   };
