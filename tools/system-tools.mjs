@@ -36,6 +36,18 @@ export const PACKAGES = {
   getfacl: 'acl',
   setfattr: 'attr',
   getfattr: 'attr',
+  'iscsi-test-cu': 'libiscsi-bin',
+  'iscsi-perf': 'libiscsi-bin',
+  tshark: 'tshark',
+  'linux.uml': 'user-mode-linux',
+  modprobe: 'kmod',
+  iscsiadm: 'open-iscsi',
+  'mt-st': 'mt-st',
+  mtx: 'mtx',
+  lsscsi: 'lsscsi',
+  sg_inq: 'sg3-utils',
+  stenc: 'stenc',
+  cc: 'gcc',
 };
 
 /** System directories that an ordinary user's PATH may lack: mke2fs and its kin live there. */

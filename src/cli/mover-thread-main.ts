@@ -6,11 +6,10 @@ import { openFileStore } from '../storage/file-store.ts';
 import { segmentStore } from '../storage/segment-store.ts';
 import { openLibrary } from '../target/virtual-library/library.ts';
 import { type DiskToServe, makeMover } from './embedded-mover.ts';
-import type { Control, MoverThreadData } from './mover-thread.ts';
+import type { Control, MoverThreadData, OpenMessage } from './mover-thread.ts';
 
 async function runThread(port: MessagePort, data: MoverThreadData): Promise<void> {
   const post = (message: Control): void => port.postMessage(message);
-  loadNativeCrc32c();
   const library = openLibrary(data.libraryFolder, { digest: data.digest });
   const stores: AsyncDisposable[] = [];
   try {
@@ -38,6 +37,8 @@ async function runThread(port: MessagePort, data: MoverThreadData): Promise<void
   }
 }
 
-if (parentPort !== null && (workerData as Partial<MoverThreadData> | null)?.reelmapMover === true) {
-  void runThread(parentPort, workerData as MoverThreadData);
+if (parentPort !== null && (workerData as { reelmapMover?: boolean } | null)?.reelmapMover === true) {
+  const port = parentPort;
+  port.once('message', ({ data }: OpenMessage) => void runThread(port, data));
+  loadNativeCrc32c(); // while nothing is asked for yet
 }

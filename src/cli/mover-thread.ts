@@ -9,12 +9,17 @@ import type { DiskToServe, EmbeddedMover } from './embedded-mover.ts';
 
 /** What the thread is told. The drive is reserved by this process already. */
 export interface MoverThreadData {
-  readonly reelmapMover: true;
   readonly libraryFolder: string;
   readonly driveAddress: number;
   readonly command: string;
   readonly digest: boolean;
   readonly disks: readonly Pick<DiskToServe, 'path' | 'writable' | 'segments'>[];
+}
+
+/** The message that brings it, once, before any command. */
+export interface OpenMessage {
+  readonly kind: 'open';
+  readonly data: MoverThreadData;
 }
 
 /** What the thread says beside its answers to commands. */
@@ -30,17 +35,42 @@ export const moverThreadAvailable = (): boolean => import.meta.url.endsWith('.js
 const entry = (): URL =>
   new URL(import.meta.url.includes('/chunks/') ? '../mover-thread.js' : './mover-thread.js', import.meta.url);
 
-/** Starts the thread and waits until its units answer. @throws what opening the library or a disk throws */
-export async function startMoverThread(data: Omit<MoverThreadData, 'reelmapMover'>): Promise<EmbeddedMover> {
-  const worker = new Worker(entry(), {
-    workerData: { ...data, reelmapMover: true } satisfies MoverThreadData,
-  });
+interface Thread {
+  readonly worker: Worker;
+  readonly client: PortClient;
+  /** Rejects when the thread has ended. */
+  readonly ended: Promise<never>;
+}
+
+function newThread(): Thread {
+  const worker = new Worker(entry(), { workerData: { reelmapMover: true } });
   const client = new PortClient(worker as unknown as MessagePort);
   const ended = new Promise<never>((_, reject) => {
     worker.once('error', reject);
     worker.once('exit', (code) => reject(new Error(`the thread ended with status ${code}`)));
   });
   ended.catch((error) => client.lose(error));
+  return { worker, client, ended };
+}
+
+let prepared: Thread | undefined;
+
+/**
+ * Starts the thread before it is known what for: it takes 60 ms and more to load, which the other processor has to spare
+ * while this one finds the volume. Does not keep the process from ending.
+ */
+export function prepareMoverThread(): void {
+  if (prepared !== undefined || !moverThreadAvailable()) return;
+  prepared = newThread();
+  prepared.worker.unref();
+}
+
+/** Waits until the thread's units answer. @throws what opening the library or a disk throws */
+export async function startMoverThread(data: MoverThreadData): Promise<EmbeddedMover> {
+  const { worker, client, ended } = prepared ?? newThread();
+  prepared = undefined;
+  worker.ref();
+  worker.postMessage({ kind: 'open', data } satisfies OpenMessage);
   const told = (kind: Control['kind']): Promise<Control> =>
     new Promise((resolve) => {
       const listen = (message: Control): void => {

@@ -4,11 +4,17 @@ import type { CommandModule } from './command.ts';
 export interface TableEntry {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** What takes long to start and needs no arguments; begun before the command is parsed. */
+  readonly prepare?: () => Promise<void>;
 }
 
 export const COMMANDS: Readonly<Record<string, TableEntry>> = {
   volumes: { summary: 'what could be backed up here and how, or why not', load: () => import('./commands/volumes.ts') },
-  backup: { summary: 'a full backup of one or more volumes', load: () => import('./commands/backup.ts') },
+  backup: {
+    summary: 'a full backup of one or more volumes',
+    load: () => import('./commands/backup.ts'),
+    prepare: async () => (await import('./mover-thread.ts')).prepareMoverThread(),
+  },
   sets: { summary: 'the backup sets; `sets drop SET` forgets one', load: () => import('./commands/sets.ts') },
   ls: { summary: 'list a directory of a set', load: () => import('./commands/ls.ts') },
   find: { summary: 'find names in all sets', load: () => import('./commands/find.ts') },

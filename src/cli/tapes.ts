@@ -3,9 +3,9 @@ import { UserError } from '../bytes/errors.ts';
 import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
 import { libraryExists, openLibrary } from '../target/virtual-library/library.ts';
+import { openDrivePlace } from './drive-place.ts';
 import type { SetRecord, TapeOptions, TapeService } from './services.ts';
 import { libraryFolder } from './state.ts';
-import { openMoverPlace } from './workplace.ts';
 
 /** The virtual drive: a file is read where it is wanted, so no gap is worth reading through and a load takes no time. */
 const DRIVE_MODEL = { bytesPerSecond: 1e9, repositionSeconds: 0, loadSeconds: 0 };
@@ -35,10 +35,9 @@ export async function openTapes(
 ): Promise<TapeService> {
   if (!libraryExists(libraryFolder(home)))
     throw new UserError(libraryFolder(home), 'there is no tape library', 'name its state directory with --home');
-  const place = await openMoverPlace(home, {
+  const place = await openDrivePlace(home, {
     command: process.argv.slice(2, 4).join(' '),
     wait,
-    disks: [],
     readOnly: true,
     note,
     ...(signal && { signal }),

