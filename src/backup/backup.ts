@@ -225,7 +225,7 @@ class BackupJob {
     const { env, request } = { env: this.#env, request: this.#request };
     const indexed = await indexVolume({
       store: env.store,
-      clock: env.clock,
+      startedAt: this.#begun.run.startedAt,
       walked: (inodes, inodeEstimate) => env.report({ kind: 'walked', inodes, inodeEstimate }),
       note: (text) => env.report({ kind: 'note', text }),
       source: request.source,
