@@ -134,7 +134,7 @@ async function indexTree(request: IndexRequest, part: SourcePart, filesystem: Fi
 async function indexWhole(request: IndexRequest, part: SourcePart, reason: string | null): Promise<IndexedPart> {
   const { clock, stored } = request;
   const rootInode = WHOLE_ROOT_INODE;
-  const writer = createIndexWriter({ ...writerOf(request, part), rootInode });
+  const writer = createIndexWriter({ ...writerOf(request, part), rootInode, blockSize: 1 }); // extents end with the volume
   for (const batch of wholeVolumeBatches(stored, part.map, Math.floor(clock() / 1000), reason)) {
     if (batch.kind === 'inodes') writer.addInodes(batch);
     else writer.addNames(batch);

@@ -17,6 +17,7 @@ import {
 } from '../target/virtual-library/library.ts';
 import { makeHome } from './home-access.ts';
 import { NEXUS } from './nexus.ts';
+import { LOOK_MS, type Reach, reachingStation } from './reach.ts';
 import { libraryFolder } from './state.ts';
 
 export interface DriveOptions {
@@ -43,9 +44,6 @@ export async function openHomeLibrary(
   return openLibrary(folder, options);
 }
 
-/** How often a busy drive is asked for again with --wait. */
-const DRIVE_LOOK_MS = 500;
-
 export async function reserveDrive(library: VirtualLibrary, options: DriveOptions): Promise<ReservedDrive> {
   for (let told = false; ; told = true) {
     const drive = library.reserveDrive(options.command);
@@ -54,7 +52,7 @@ export async function reserveDrive(library: VirtualLibrary, options: DriveOption
     if (!options.wait) throw new UserError('tape library', `every drive is busy: ${who}`, 'wait for it, or use --wait');
     if (!told) options.note(`waiting for a drive: ${who}`);
     const { setTimeout: sleep } = await import('node:timers/promises');
-    await sleep(DRIVE_LOOK_MS, undefined, options.signal && { signal: options.signal });
+    await sleep(LOOK_MS, undefined, options.signal && { signal: options.signal });
   }
 }
 
@@ -107,7 +105,7 @@ export async function openDrivePlace(home: string, options: DriveOptions): Promi
     const drive = devices.drive(reserved.address);
     if (drive === undefined) throw new FormatError('io', 'tape library', `no drive at element ${reserved.address}`);
     const units = { changer: devices.changer.forNexus(NEXUS), drive: drive.forNexus(NEXUS) };
-    const station = await openLibraryStation(library, reserved.address, units);
+    const station = await openLibraryStation(library, reserved.address, units, options);
     return { library, station, [Symbol.asyncDispose]: () => closers.close() };
   });
 }
@@ -117,20 +115,10 @@ export async function openLibraryStation(
   library: VirtualLibrary,
   address: number,
   units: { readonly changer: Execute; readonly drive: Execute },
+  options: Reach,
 ): Promise<TapeStation> {
   const changer = await openChanger(units.changer);
-  const drive = await openTapeDrive(units.drive);
   const name = `drive ${address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
-  const station = openStation(name, drive, changer, address);
-  return { ...station, whereabouts: (barcode) => whereabouts(library, barcode) };
-}
-
-/** Why a cartridge cannot be had though it is here: it is out of its slot. */
-export function whereabouts(library: VirtualLibrary, barcode: string): string | undefined {
-  const place = library.inventory().find((one) => one.barcode === barcode);
-  if (place?.type === 'outside') return `outside the library; \`reelmap tape import ${barcode}\` takes it in`;
-  const holder =
-    place?.type === 'drive' && place.address !== undefined ? library.driveHolder(place.address) : undefined;
-  if (holder === undefined || holder.pid === process.pid) return undefined;
-  return `in drive ${place?.number}, which process ${holder.pid} (${holder.command}) uses since ${holder.since}; wait for it`;
+  const drive = await openTapeDrive(units.drive, { name });
+  return reachingStation(library, openStation(name, drive, changer, address), address, options);
 }

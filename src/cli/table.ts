@@ -42,5 +42,13 @@ export const COMMANDS: Readonly<Record<string, TableEntry>> = {
     load: () => import('./commands/tape-export-files.ts'),
   },
   'tape use': { summary: 'a real drive or changer (not yet)', load: () => import('./commands/tape-use.ts') },
+  'mover serve': {
+    summary: 'disks, tape drives, a changer and the copy manager over iSCSI',
+    load: () => import('./commands/mover-serve.ts'),
+  },
+  'mover status': {
+    summary: 'what data movers of this machine serve, and to whom',
+    load: () => import('./commands/mover-status.ts'),
+  },
   status: { summary: 'who uses drives and index, and runs that can go on', load: () => import('./commands/status.ts') },
 };

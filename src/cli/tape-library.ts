@@ -7,9 +7,9 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import type { CommandContext } from './command.ts';
-import { whereabouts } from './drive-place.ts';
 import { checkHome } from './home-access.ts';
 import { quote } from './quoting.ts';
+import { whereabouts } from './reach.ts';
 import { libraryFolder } from './state.ts';
 import { type MoverPlace, openMoverPlace } from './workplace.ts';
 
@@ -60,9 +60,6 @@ export async function loadInto(
   place: CartridgePlace,
 ): Promise<void> {
   const why = whereabouts(library, place.barcode);
-  if (why !== undefined) {
-    const [what, ...remedy] = why.split('; ');
-    throw new UserError(`cartridge ${place.barcode}`, what, remedy.join('; '));
-  }
+  if (why?.busy === false) throw new UserError(`cartridge ${place.barcode}`, why.what, why.remedy);
   await station.load(place.barcode);
 }

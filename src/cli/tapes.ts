@@ -4,7 +4,7 @@ import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
 import { libraryExists, openLibrary } from '../target/virtual-library/library.ts';
 import { openDrivePlace } from './drive-place.ts';
-import type { SetRecord, TapeService } from './services.ts';
+import type { SetRecord, TapeOptions, TapeService } from './services.ts';
 import { libraryFolder } from './state.ts';
 
 /** The virtual drive: a file is read where it is wanted, so no gap is worth reading through and a load takes no time. */
@@ -31,14 +31,13 @@ export async function dataOffsets(
 export async function openTapes(
   home: string,
   set: SetRecord,
-  note: (text: string) => void,
-  signal?: AbortSignal,
+  { note, wait = false, signal }: TapeOptions,
 ): Promise<TapeService> {
   if (!libraryExists(libraryFolder(home)))
     throw new UserError(libraryFolder(home), 'there is no tape library', 'name its state directory with --home');
   const place = await openDrivePlace(home, {
     command: process.argv.slice(2, 4).join(' '),
-    wait: false,
+    wait,
     readOnly: true,
     note,
     ...(signal && { signal }),

@@ -128,8 +128,9 @@ export class PduParser {
   #takeHeader(): boolean {
     const available = this.#end - this.#start;
     if (available < BHS_BYTES) return false;
-    const { headerDigest, dataSegmentMax } = this.#options;
+    const { headerDigest } = this.#options;
     const at = this.#start;
+    if (!headerDigest) this.#checkLength(Bhs.dataSegmentLength.get(this.#bufferView, at)); // before more is waited for
     const length = BHS_BYTES + 4 * Bhs.totalAhsLength.get(this.#bufferView, at);
     const whole = length + (headerDigest ? DIGEST_BYTES : 0);
     if (available < whole) return false;
@@ -139,12 +140,7 @@ export class PduParser {
       throw new FormatError('corrupt', 'iSCSI PDU', 'the header digest is wrong');
     const view = this.#headerView;
     const dataSegmentLength = Bhs.dataSegmentLength.get(view, 0);
-    if (dataSegmentLength > dataSegmentMax)
-      throw new FormatError(
-        'corrupt',
-        'iSCSI PDU',
-        `a data segment of ${dataSegmentLength} bytes, ${dataSegmentMax} were admitted`,
-      );
+    this.#checkLength(dataSegmentLength);
     this.#start += whole;
     const header = { view, bytes, opcode: Bhs.opcode.get(view, 0), dataSegmentLength };
     if (dataSegmentLength === 0) {
@@ -155,6 +151,13 @@ export class PduParser {
     this.#data = this.#handler.place(header) ?? new Uint8Array(dataSegmentLength);
     this.#dataDone = 0;
     return true;
+  }
+
+  #checkLength(dataSegmentLength: Bytes): void {
+    const { dataSegmentMax } = this.#options;
+    if (dataSegmentLength <= dataSegmentMax) return;
+    const what = `a data segment of ${dataSegmentLength} bytes, ${dataSegmentMax} were admitted`;
+    throw new FormatError('corrupt', 'iSCSI PDU', what);
   }
 
   #takeData(): boolean {

@@ -123,7 +123,8 @@ export class ByteStream {
   }
   /** Calls `listener` when the other end has not been heard for `ms`, and again each further time. */
   onSilence(ms: number, listener: () => void): void {
-    this.#socket.setTimeout(ms, listener);
+    this.#socket.setTimeout(ms);
+    this.#socket.on('timeout', listener);
   }
 
   /** Sends what was written, then ends the connection. */

@@ -11,6 +11,7 @@ import { alignedBuffer, DIRECT_ALIGNMENT, isPageAligned } from '../bytes/aligned
 import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError } from '../bytes/errors.ts';
 import { alignDown, type Bytes, bytes, KiB, MiB } from '../bytes/units.ts';
+import { majorMinor } from './device-number.ts';
 import { punchHole } from './punch-hole.ts';
 
 /** Shorter requests are not worth going round the page cache. */
@@ -226,10 +227,8 @@ async function sizeOf(fd: number): Promise<number> {
 
 /** stat tells no size of a device: sysfs does, in sectors of 512 bytes; where there is none, the last byte that reads. */
 async function deviceSize(fd: number, rdev: number): Promise<number> {
-  const major = (rdev >>> 8) & 0xfff; // dev_t as glibc packs it, below 2^32
-  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
   try {
-    return 512 * Number(fs.readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'ascii'));
+    return 512 * Number(fs.readFileSync(`/sys/dev/block/${majorMinor(rdev)}/size`, 'ascii'));
   } catch {
     return readableBytes(fd);
   }

@@ -24,6 +24,7 @@ export class DirectoryTree {
   readonly rootInode: number;
   readonly #inodes: InodeColumns;
   readonly #names: NameColumns;
+  #path: Uint32Array = new Uint32Array(64);
 
   private constructor(inodes: InodeColumns, names: NameColumns, rootInode: number, numbers: Float64Array) {
     this.#inodes = inodes;
@@ -139,15 +140,16 @@ export class DirectoryTree {
     return this.numbers[child] === this.rootInode || (this.entry[child] !== NOTHING && this.entry[child] !== entry);
   }
 
-  /** Names from the root (or the topmost directory that leads here) down to directory `d`. */
-  pathOf(d: number): { readonly names: Uint8Array[]; readonly fromRoot: boolean } {
-    const names: Uint8Array[] = [];
+  /** The names that lead to directory `d`, its own first, up to the root or the topmost directory that leads here. */
+  pathOf(d: number): { readonly path: Uint32Array; readonly length: number; readonly fromRoot: boolean } {
+    let length = 0;
     let at = d;
     while (this.entry[at] !== NOTHING) {
-      names.push(this.#names.name(this.entry[at]));
+      if (length === this.#path.length) this.#path = grown(this.#path, length + 1);
+      this.#path[length++] = this.entry[at];
       at = this.parent[at];
     }
-    return { names: names.reverse(), fromRoot: this.numbers[at] === this.rootInode };
+    return { path: this.#path, length, fromRoot: this.numbers[at] === this.rootInode };
   }
 
   #directoryAt(entry: number): number {

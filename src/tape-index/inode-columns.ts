@@ -8,7 +8,7 @@
  *      4             link count
  *      8             size
  *     24             atime, mtime, ctime: 32 bits of seconds; 30 of nanoseconds with 2 of epoch
- *      8             place: the volume address of a file that is one run, or where its list of extents begins
+ *      8             place: the volume address of a file that is one run of whole blocks, or where its list of extents begins
  *      2             flags
  *      0 or 4        extended attributes (lists interned); only once one file has some
  *      0.5           buckets over the inode numbers
@@ -150,10 +150,10 @@ export class InodeColumns {
         end === start + 1 &&
         extentKind[start] === ExtentKind.stored &&
         extentFileOffset[start] === 0 &&
-        extentLength[start] === Math.ceil(size[i] / blockSize) * blockSize
+        (extentLength[start] === size[i] || extentLength[start] === Math.ceil(size[i] / blockSize) * blockSize)
       )
         place[from + i] = extentVolumeOffset[start];
-      else place[from + i] = -2 - this.extents.add(batch, start, end);
+      else place[from + i] = -2 - this.extents.add(batch, start, end, size[i], blockSize);
     }
   }
 
@@ -397,14 +397,19 @@ class ExtentLists {
   volumeOffset: Float64Array = new Float64Array(1024);
   literals: Uint8Array = new Uint8Array(4096);
 
-  add(batch: InodeBatch, start: number, end: number): number {
+  /** Extents `start` to `end - 1` of a file; one that ends with the file ends with its block, which is its as well. */
+  add(batch: InodeBatch, start: number, end: number, size: number, blockSize: number): number {
     for (let e = start; e < end; e++) {
       const kind = batch.extentKind[e];
       const length = batch.extentLength[e];
       if (kind === ExtentKind.literal) {
         const at = batch.extentVolumeOffset[e];
         this.#addLiteral(batch.extentFileOffset[e], batch.literals.subarray(at, at + length));
-      } else this.#add(kind, batch.extentFileOffset[e], length, batch.extentVolumeOffset[e]);
+        continue;
+      }
+      const fileOffset = batch.extentFileOffset[e];
+      const whole = fileOffset + length === size ? Math.ceil(size / blockSize) * blockSize - fileOffset : length;
+      this.#add(kind, fileOffset, whole, batch.extentVolumeOffset[e]);
     }
     this.start = grown(this.start, this.#lists + 2);
     this.start[this.#lists + 1] = this.#extents;

@@ -66,7 +66,12 @@ export async function openStore(folder: string, options: OpenStoreOptions): Prom
   await store.open();
   if (store.uncleanSince === undefined) return store;
   const { verifySealedSince } = await import('./sets.ts');
-  await verifySealedSince(store, store.uncleanSince);
+  try {
+    await verifySealedSince(store, store.uncleanSince);
+  } catch (error) {
+    await store.abandon();
+    throw error;
+  }
   return store;
 }
 
@@ -142,6 +147,12 @@ export class Store implements KvStore {
     await this.#opening?.catch(() => {});
     await this.#backend?.[Symbol.asyncDispose]();
     this.#backend = null;
+  }
+
+  /** Closes it as if the process had been stopped: what was to be verified after an unclean end still is. */
+  async abandon(): Promise<void> {
+    if (this.#backend instanceof LevelBackend) this.#backend.spoilt = true;
+    await this[Symbol.asyncDispose]();
   }
 
   async #run<T>(ask: (backend: KvStore) => Promise<T>): Promise<T> {
@@ -286,6 +297,8 @@ export class Store implements KvStore {
 /** LevelDB in this process. */
 class LevelBackend implements KvStore {
   readonly uncleanSince: number | undefined;
+  /** Its end is no clean one. */
+  spoilt = false;
   readonly #folder: string;
   readonly #database: Database;
   readonly #command: string;
@@ -327,7 +340,8 @@ class LevelBackend implements KvStore {
   ): Promise<LevelBackend> {
     const meta = await readMeta(folder, database, marker);
     const unclean = uncleanSince !== undefined && !endedCleanly(folder);
-    if (unclean) await checkSetsAreThere(folder, database, meta.sets);
+    // Always: a bit of a table is enough to make a record vanish, and an older set would stand in for the latest.
+    await checkSetsAreThere(folder, database, meta.sets);
     const backend = new LevelBackend(folder, database, command, meta, unclean ? uncleanSince : undefined);
     beginSession(folder, backend.#session);
     backend.#timer = setTimeout(() => {
@@ -395,7 +409,7 @@ class LevelBackend implements KvStore {
     }
     await this.#syncing;
     await this.#database.close();
-    endSession(this.#folder, this.#session, this.#generation);
+    if (!this.spoilt) endSession(this.#folder, this.#session, this.#generation);
   }
 
   #mark(generation: number, sets: ReadonlySet<string>): void {

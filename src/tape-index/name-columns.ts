@@ -36,7 +36,7 @@ export class NameColumns {
     if (n === 0) return;
     const from = this.count;
     const used = this.start[from];
-    const { nameStart, parent } = batch;
+    const { nameStart } = batch;
     const first = nameStart[0];
     const length = nameStart[n] - first;
     assert(used + length <= 0xffff_ffff, 'names of more than 4 GiB');
@@ -45,21 +45,24 @@ export class NameColumns {
     this.bytes = grown(this.bytes, used + length);
     this.child.set(batch.child.subarray(0, n), from);
     this.bytes.set(batch.names.subarray(first, first + length), used);
-    const { start } = this;
-    const move = used - first;
+    this.#addStarts(batch, used - first);
+    this.count += n;
+    this.runStart[this.runCount] = this.count;
+  }
+
+  /** Nothing follows the loop: V8 keeps code that it made for a loop of a long first call, even if what follows was never run. */
+  #addStarts({ nameStart, parent, count }: NameBatch, move: number): void {
+    const { start, count: from } = this;
     let before = this.runCount > 0 ? this.runParent[this.runCount - 1] : -1;
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < count; i++) {
       const end = nameStart[i + 1];
       const size = end - nameStart[i];
       if (size === 0 || size > 255) assert(false, 'a walker gave a name of no length or over 255 bytes');
       start[from + i + 1] = end + move;
-      if (parent[i] !== before) {
-        before = parent[i];
-        this.#addRun(before, from + i);
-      }
+      if (parent[i] === before) continue;
+      before = parent[i];
+      this.#addRun(before, from + i);
     }
-    this.count += n;
-    this.runStart[this.runCount] = this.count;
   }
 
   name(entry: number): Uint8Array {

@@ -82,6 +82,9 @@ export class ChangerUnit implements LogicalUnit {
   get name(): string {
     return this.#server.name;
   }
+  get serialNumber(): string {
+    return this.#server.identity.serialNumber;
+  }
   /** Someone locked the mail slots. */
   get removalPrevented(): boolean {
     return this.#preventedBy.size > 0;
@@ -94,6 +97,11 @@ export class ChangerUnit implements LogicalUnit {
   loseNexus(nexus: string): void {
     this.#preventedBy.delete(nexus);
     this.#server.loseNexus(nexus);
+  }
+
+  reset(): void {
+    this.#preventedBy.clear();
+    this.#server.reset();
   }
 
   /** An operator used a mail slot: 28h/01h to every nexus. */

@@ -104,6 +104,14 @@ export class TapeDriveUnit implements LogicalUnit {
     this.#server.loseNexus(nexus);
   }
 
+  /** LOGICAL UNIT RESET: mode parameters are as they were at the start. */
+  reset(): void {
+    this.#state.preventedBy.clear();
+    this.#state.buffered = true;
+    this.#state.blockLength = 0;
+    this.#server.reset();
+  }
+
   /** Puts a medium in and threads it, at its beginning. @throws Error when there is one */
   load(medium: TapeMedium, cartridge: CartridgeInfo): Promise<void> {
     return this.#queue.run(async () => {

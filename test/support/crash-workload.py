@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Works on a mounted filesystem as a busy machine would, from a seed, and copies the image under it in the middle of it:
 what a machine that loses power leaves behind. Files are still open then, some of them without a name.
-usage: crash-workload.py MOUNTPOINT SEED OPERATIONS IMAGE COPY"""
+With TAIL the work ends, behind a last full commit, in that many operations of the kind that ext4's fast commits can hold,
+most of them followed by an fsync; new folders only when asked for, since Linux 6.18 often refuses to replay them.
+usage: crash-workload.py MOUNTPOINT SEED OPERATIONS IMAGE COPY [TAIL [folders]]"""
 import os
 import random
 import subprocess
@@ -14,6 +16,7 @@ class Work:
     def __init__(self, root, seed):
         self.root, self.random = root, random.Random(seed)
         self.folders, self.files, self.open = [root], [], []
+        self.folders_too = False
 
     def name(self):
         r = self.random
@@ -186,15 +189,54 @@ class Work:
             self.settle()
 
 
+    def fast(self):
+        r = self.random.random()
+        before = set(self.files)
+        if r < 0.35:
+            self.create()
+        elif r < 0.42:
+            if self.folders_too:
+                self.folder()
+        elif r < 0.54:
+            self.rename()
+        elif r < 0.66:
+            path = self.any_file()  # a file that is still open would make the kernel refuse its own fast commit
+            os.unlink(path)
+            self.files.remove(path)
+        elif r < 0.74:
+            self.link()
+        elif r < 0.78:
+            self.symlink()
+        else:
+            self.write()
+        changed = [path for path in self.files if path not in before and os.path.isfile(path)]
+        regular = [path for path in changed or [self.any_file()] if os.path.isfile(path) and not os.path.islink(path)]
+        if regular and self.random.random() < 0.8:
+            fd = os.open(regular[0], os.O_RDWR)
+            os.fsync(fd)
+            os.close(fd)
+
+
 def main():
-    root, seed, operations, image, copy = sys.argv[1:]
+    root, seed, operations, image, copy = sys.argv[1:6]
+    tail = int(sys.argv[6]) if len(sys.argv) > 6 else 0
     work = Work(root, int(seed))
-    for _ in range(int(operations)):
-        try:
-            work.step()
-        except OSError as error:
-            if error.errno != 28:  # a full volume is as good as any
-                raise
+    work.folders_too = sys.argv[7:] == ['folders']
+
+    def repeat(count, step):
+        for _ in range(count):
+            try:
+                step()
+            except OSError as error:
+                if error.errno != 28:  # a full volume is as good as any
+                    raise
+
+    repeat(int(operations), work.step)
+    if tail > 0:
+        os.sync()
+        repeat(tail, work.fast)
+        subprocess.run(['cp', '--sparse=always', image, copy], check=True)
+        return
     fd = os.open(root, os.O_RDONLY)
     if work.random.random() < 0.7:
         os.fsync(fd)

@@ -100,7 +100,8 @@ export async function makeWorld(folder: string): Promise<World> {
   const backup = ['backup', volume, '--name', 'v', '--record-size', String(RECORD), '--chunk-size', '512K'];
   await run(...backup, '--chunk-hash', '--cartridge', BARCODES[0], BARCODES[1], '--commit-every', '1M');
   await run(...backup, '--no-chunk-hash', '--cartridge', BARCODES[2]);
-  const { stdout } = await reelmapHere(['sets', '--json'], home);
+  // Asked of a copy: the next opening would put LevelDB's log into a table.
+  const { stdout } = await reelmapHere(['sets', '--json'], copyHome(home, join(folder, 'asked')));
   const sets = (JSON.parse(stdout) as { set: string; cartridges: unknown[] }[]).map(({ set }) => set);
   expect(sets.length).toBe(2);
   return { home, volume, tree: readTree(root), sets };

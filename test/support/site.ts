@@ -383,6 +383,8 @@ export class Session implements AsyncDisposable {
       cartridges,
       mover: this.mover,
       disk: this.disks[0],
+      name: 'target',
+      zero: false,
       progress: () => {},
       note: (text) => this.notes.push(text),
     });

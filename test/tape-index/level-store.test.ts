@@ -13,13 +13,14 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Level } from 'level';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SYNTHETIC_ROOT, syntheticWalk } from '../../bench/tape-index/synthetic-walk.ts';
 import { checkSet, sealDigest } from '../../src/tape-index/check.ts';
-import { setBytes } from '../../src/tape-index/keys.ts';
+import { setBytes, setKey } from '../../src/tape-index/keys.ts';
 import { openStore, type Store } from '../../src/tape-index/level-store.ts';
 import { listSets, sealSet } from '../../src/tape-index/sets.ts';
-import { assessFiles, readMarker, writeMarker } from '../../src/tape-index/store-files.ts';
+import { assessFiles, endSession, readMarker, writeMarker } from '../../src/tape-index/store-files.ts';
 import { createIndexWriter } from '../../src/tape-index/writer.ts';
 import { removeChildren, startChild } from './children.ts';
 import { putMaps, testManifest } from './manifests.ts';
@@ -192,6 +193,24 @@ describe('a store', () => {
     expect(assessFiles(folder)).toEqual({ state: 'unclean', since: 0 });
     await using store = await open();
     expect(Buffer.from((await store.get(bytes('last'))) ?? []).toString()).toBe('one');
+  });
+
+  it('in which the record of a sealed set has vanished is refused after a clean end, too', async () => {
+    const id = 'a'.repeat(32);
+    {
+      await using store = await open({ create: true });
+      await sealSet(store, testManifest(id));
+    }
+    {
+      // As a flipped bit in a table has it that makes of the record a deleted one: LevelDB alone knows.
+      const database = new Level<Uint8Array, Uint8Array>(join(folder, 'db'), { keyEncoding: 'view' });
+      await database.del(setKey(setBytes(id)));
+      await database.close();
+      endSession(folder, readFileSync(join(folder, 'session'), 'latin1'), 2);
+    }
+    await expect(open()).rejects.toThrow(/records of 1 sets are lost \(aaaaaaaa\).*reelmap index rebuild/);
+    await using store = await open({ replaceDamaged: true });
+    expect(await listSets(store)).toEqual([]);
   });
 
   it('survives the loss of its marker', async () => {

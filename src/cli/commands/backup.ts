@@ -1,7 +1,13 @@
 /** `reelmap backup VOLUME...`: a full backup, and what it would do with -n. */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BackupRequest, type BackupResult, backupVolume } from '../../backup/backup.ts';
+import {
+  type BackupRequest,
+  type BackupResult,
+  backupVolume,
+  neededBytes,
+  refuseUnlessIndexed,
+} from '../../backup/backup.ts';
 import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
 import { UserError } from '../../bytes/errors.ts';
 import { totalBytes } from '../../bytes/extents.ts';
@@ -76,6 +82,7 @@ async function backupAll(context: CommandContext, words: readonly string[], opti
     if (options[option] === undefined || words.length === 1) continue;
     throw new UserError(`--${option}`, 'is for one volume', 'back up the others by themselves', { kind: 'usage' });
   }
+  if (options.name === '') throw new UserError('--name', 'is empty', 'leave it out, or give one', { kind: 'usage' });
   const sizes = sizesOf(options);
   context.signal('run the same command again to go on, or with --abandon to give it up');
   let worst: ExitStatus = ExitStatus.done;
@@ -124,6 +131,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
     filesystemOpeners,
     signal,
   );
+  if (options.requireIndex) refuseUnlessIndexed(source);
   if (options.dryRun) return tellPlan(context, source);
   await using place = await openWorkplace(context.home, {
     command: `backup ${found.name}`,
@@ -134,7 +142,9 @@ async function backupOne(context: CommandContext, word: string, options: Options
     thread: true,
     note: (text) => context.output.note(text),
   });
-  await place.requireSpace(totalBytes(source.allocated));
+  await place.requireSpace(
+    await neededBytes({ source, recordSize: sizes.recordSize }, { store: place.store, disk: place.disks[0] }),
+  );
   context.output.note(`backing up ${quote(encodeArgument(found.name))} to ${place.station.name}`);
   const result = await run(context, place, source, found, options, sizes);
   report(context, result, (context.clock() - started) / 1000);

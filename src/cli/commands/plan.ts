@@ -48,7 +48,7 @@ export async function plan(
 /** A plan can be had without any drive; then it tells no time. */
 async function modelOf(context: CommandContext, record: SetRecord): Promise<DriveModel | undefined> {
   try {
-    await using tapes = await (await context.services()).openTapes(context.home, record, context.output.note);
+    await using tapes = await (await context.services()).openTapes(context.home, record, { note: context.output.note });
     return tapes.model;
   } catch {
     return undefined;

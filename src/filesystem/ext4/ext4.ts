@@ -11,9 +11,12 @@ import type { ReadAt } from '../volume.ts';
 import { diskAllocated, readAllocated } from './allocation.ts';
 import { Incompat, unreadFeatures } from './features.ts';
 import { type Groups, readGroups } from './groups.ts';
+import { readFastCommits } from './journal/fast-commits.ts';
+import { type FastReplayed, replayFast } from './journal/fast-replay.ts';
 import { type Replayed, replayJournal } from './journal/replay.ts';
 import { ext4_super_block, SUPERBLOCK_OFFSET } from './layouts.ts';
 import { countOrphans } from './orphans.ts';
+import type { Patches } from './patches.ts';
 import { checkFits, decodeSuperblock, type Geometry, hasExt4Magic } from './superblock.ts';
 import { walkExt4 } from './walk.ts';
 
@@ -44,7 +47,11 @@ export const openExt4: OpenFilesystem = async (readAt, volumeBytes, signal) => {
   if ((geometry.incompat & Incompat.recover) === 0) {
     const notes: string[] = [];
     const groups = await readGroups(geometry, readAt, notes, signal);
-    return filesystemOf({ geometry, groups, readAt, overlay: undefined, notes, damage: [] }, volumeBytes, signal);
+    return filesystemOf(
+      { geometry, groups, readAt, overlay: undefined, patches: undefined, notes, damage: [] },
+      volumeBytes,
+      signal,
+    );
   }
   try {
     return await openDirty(geometry, superblock, readAt, volumeBytes, signal);
@@ -60,6 +67,7 @@ interface View {
   readonly groups: Groups;
   readonly readAt: ReadAt;
   readonly overlay: Overlay | undefined;
+  readonly patches: Patches | undefined;
   readonly notes: string[];
   readonly damage: string[];
 }
@@ -85,11 +93,32 @@ async function openDirty(
   const groups = await readGroups(geometry, overlay.readAt, notes, signal);
   const damage =
     replayed.damage === undefined ? [] : [`the journal is damaged and was replayed up to there: ${replayed.damage}`];
-  const view = { geometry, groups, readAt: overlay.readAt, overlay, notes, damage };
+  const fast = await replayFastCommits(geometry, groups, replayed, notes, signal);
+  const view = { geometry, groups, readAt: overlay.readAt, overlay, patches: fast?.patches, notes, damage };
   // What the disk alone calls allocated is copied too, and the journal: the restored volume replays by itself.
   const alsoCopied = async (allocatedSignal?: AbortSignal): Promise<Runs> =>
-    unionRuns(runsOfJournal(replayed), await diskAllocated(onDisk, groupsOnDisk, readAt, volumeBytes, allocatedSignal));
+    [
+      runsOfJournal(replayed),
+      fast?.allocated ?? runsOf([]),
+      await diskAllocated(onDisk, groupsOnDisk, readAt, volumeBytes, allocatedSignal),
+    ].reduce(unionRuns);
   return filesystemOf(view, volumeBytes, signal, alsoCopied);
+}
+
+/** What was committed since the last transaction, if anything was. */
+async function replayFastCommits(
+  g: Geometry,
+  groups: Groups,
+  { journal, log, overlay, endSequence, damage }: Replayed,
+  notes: string[],
+  signal?: AbortSignal,
+): Promise<FastReplayed | undefined> {
+  if (journal.start === 0 || damage !== undefined) return undefined;
+  const { operations, torn } = await readFastCommits(journal, log, endSequence, g.inodeSize);
+  if (torn !== undefined) notes.push(torn);
+  if (operations.length === 0) return undefined;
+  notes.push(`fast commits were replayed in memory: ${operations.length} changes`);
+  return replayFast(g, groups, overlay, operations, signal);
 }
 
 async function filesystemOf(
@@ -98,7 +127,7 @@ async function filesystemOf(
   signal?: AbortSignal,
   alsoCopied?: (signal?: AbortSignal) => Promise<Runs>,
 ): Promise<Filesystem> {
-  const { geometry, groups, readAt, overlay, notes, damage } = view;
+  const { geometry, groups, readAt, overlay, patches, notes, damage } = view;
   notes.unshift(...notesOf(geometry));
   const orphans = await countOrphans(geometry, groups, readAt, signal);
   if (orphans > 0)
@@ -113,7 +142,7 @@ async function filesystemOf(
       const runs = await readAllocated(geometry, groups, readAt, volumeBytes, notes, allocatedSignal);
       return alsoCopied === undefined ? runs : unionRuns(runs, await alsoCopied(allocatedSignal));
     },
-    walk: (walkSignal) => walkExt4(geometry, groups, readAt, overlay, notes, walkSignal),
+    walk: (walkSignal) => walkExt4(geometry, groups, readAt, { overlay, patches, notes }, walkSignal),
   };
 }
 

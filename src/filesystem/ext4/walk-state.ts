@@ -1,5 +1,4 @@
 /** What the parts of one walk share, and the blocks that a batch still has to read before it is whole. */
-import { assert } from '../../bytes/errors.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { ExtentKind } from '../filesystem.ts';
 import type { Overlay } from '../overlay.ts';
@@ -7,6 +6,7 @@ import type { ReadAt } from '../volume.ts';
 import { DirectoryList, InodeSet } from './directory-list.ts';
 import type { Groups } from './groups.ts';
 import type { InodeRows } from './inode-rows.ts';
+import type { Patches } from './patches.ts';
 import type { Geometry } from './superblock.ts';
 import { XattrReader } from './xattr.ts';
 
@@ -16,6 +16,8 @@ export interface WalkState {
   readonly readAt: ReadAt;
   /** Blocks that a journal has newer copies of; content in them is given by the place of the copy. */
   readonly overlay: Overlay | undefined;
+  /** What fast commits changed. */
+  readonly patches: Patches | undefined;
   readonly signal: AbortSignal | undefined;
   readonly directories: DirectoryList;
   /** Inodes given out in a batch. */
@@ -30,6 +32,7 @@ export interface WalkState {
 
 export interface WalkOptions {
   readonly overlay?: Overlay | undefined;
+  readonly patches?: Patches | undefined;
   readonly notes?: string[];
   /** Inodes to keep bits for; 0 for a look at single inodes. */
   readonly inodes: number;
@@ -39,13 +42,14 @@ export const newWalkState = (
   g: Geometry,
   groups: Groups,
   readAt: ReadAt,
-  { overlay, notes = [], inodes }: WalkOptions,
+  { overlay, patches, notes = [], inodes }: WalkOptions,
   signal?: AbortSignal,
 ): WalkState => ({
   g,
   groups,
   readAt,
   overlay,
+  patches,
   signal,
   directories: new DirectoryList(),
   listed: new InodeSet(inodes),
@@ -159,7 +163,11 @@ function addOverlaid(
     for (; done < length; done += overlay.unit) {
       const source = overlay.sourceOf(volumeOffset + done);
       if (source === undefined) break;
-      assert(!(source instanceof Uint8Array), 'file content is in the journal, not in memory');
+      if (source instanceof Uint8Array) {
+        // A block of inodes that a fast commit changed: no file's content, whatever a damaged extent says.
+        add(ExtentKind.stored, fileOffset + done, overlay.unit, volumeOffset + done);
+        continue;
+      }
       const kind = source.head === undefined ? ExtentKind.stored : ExtentKind.escaped;
       add(kind, fileOffset + done, overlay.unit, source.at);
     }

@@ -5,7 +5,6 @@
  */
 import { loadNativeCrc32c } from '../../bytes/crc32c.ts';
 import type { InodeBatch, WalkBatch } from '../filesystem.ts';
-import type { Overlay } from '../overlay.ts';
 import type { ReadAt } from '../volume.ts';
 import { inodeTableChecker } from './checksum.ts';
 import { GroupFlag, type Groups } from './groups.ts';
@@ -15,7 +14,7 @@ import { readNames } from './names.ts';
 import { readAhead } from './read-pieces.ts';
 import { resolveBlocks } from './resolve.ts';
 import type { Geometry } from './superblock.ts';
-import { newWalkState, PendingBlocks, type WalkState } from './walk-state.ts';
+import { newWalkState, PendingBlocks, type WalkOptions, type WalkState } from './walk-state.ts';
 import { resolveValues } from './xattr-values.ts';
 
 /** Bytes of inode table read at once, and such reads under way. */
@@ -25,19 +24,18 @@ const TABLE_READS = 3;
 const EXTENTS_PER_BATCH = 1024 * 1024;
 
 /**
- * @param readAt through `overlay`, where a journal was replayed
+ * @param readAt through the overlay, where a journal was replayed
  * @throws whatever is not a FormatError: damage is told in batches and `notes`
  */
 export async function* walkExt4(
   g: Geometry,
   groups: Groups,
   readAt: ReadAt,
-  overlay: Overlay | undefined,
-  notes: string[],
+  options: Omit<WalkOptions, 'inodes'>,
   signal?: AbortSignal,
 ): AsyncGenerator<WalkBatch> {
   loadNativeCrc32c();
-  const walk = newWalkState(g, groups, readAt, { overlay, notes, inodes: g.inodesCount }, signal);
+  const walk = newWalkState(g, groups, readAt, { ...options, inodes: g.inodesCount }, signal);
   yield* readInodes(walk);
   yield* readNames(walk);
 }

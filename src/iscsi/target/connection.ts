@@ -3,7 +3,7 @@
  * 6.3, 7.1.
  *
  * Invariants
- * - Before login is done, only login requests of at most LOGIN_SEGMENT_MAX bytes are taken, and for LOGIN_MS at most.
+ * - Before login is done, only login requests of at most LOGIN_SEGMENT_MAX bytes are taken, and for `loginMs` at most.
  * - Whatever goes wrong ends this connection and its session, and nothing else.
  */
 import type { Socket } from 'node:net';
@@ -15,15 +15,7 @@ import { LoginRequestPdu, LoginResponsePdu, LoginStage, LoginStatus, Opcode } fr
 import { draft, PduSender, TargetNumbers } from '../sender.ts';
 import { ByteStream, type StreamReader } from '../stream.ts';
 import { encodePairs } from '../text.ts';
-import {
-  COMMAND_WINDOW,
-  LOGIN_MS,
-  LOGIN_SEGMENT_MAX,
-  RECEIVE_SEGMENT_MAX,
-  SEND_BACKLOG_MAX,
-  SILENCE_MS,
-  TARGET_OFFER,
-} from './limits.ts';
+import { COMMAND_WINDOW, LOGIN_SEGMENT_MAX, RECEIVE_SEGMENT_MAX, SEND_BACKLOG_MAX, TARGET_OFFER } from './limits.ts';
 import { type Identity, ISCSI_VERSION, LoginPhase, type LoginStep } from './login.ts';
 import type { Memory } from './memory.ts';
 import type { Admission, TargetNode } from './node.ts';
@@ -36,6 +28,8 @@ export interface PortalSide {
   readonly nodes: readonly TargetNode[];
   readonly random: Random;
   readonly memory: Memory;
+  readonly loginMs: number;
+  readonly silenceMs: number;
   discovery(initiatorName: string): Admission | undefined;
   /** A session begins: one of the same name and ISID is ended first. Its TSIH, or why it cannot be. */
   begin(connection: Connection, identity: Identity, isid: string): Begun;
@@ -74,7 +68,7 @@ export class Connection implements StreamReader, PduHandler {
     });
     const options = { dataSegmentMax: LOGIN_SEGMENT_MAX, headerDigest: false, dataDigest: false };
     this.#parser = new PduParser(this, options);
-    this.#timer = setTimeout(() => this.end('no login within its time'), LOGIN_MS);
+    this.#timer = setTimeout(() => this.end('no login within its time'), portal.loginMs);
     this.#stream = ByteStream.adopt(accepted, this);
     this.#sender = new PduSender(this.#stream);
     this.#stream.onClose(() => this.#closed());
@@ -225,7 +219,7 @@ export class Connection implements StreamReader, PduHandler {
     const { headerDigest, dataDigest } = parameters;
     this.#parser.configure({ dataSegmentMax: RECEIVE_SEGMENT_MAX, headerDigest, dataDigest });
     this.#sender.configure({ headerDigest, dataDigest });
-    this.#stream.onSilence(SILENCE_MS, () => {
+    this.#stream.onSilence(this.#portal.silenceMs, () => {
       if (this.#session?.checkAlive() !== true) this.end('the initiator does not answer');
     });
     this.#portal.event(this, node === undefined ? 'discovery session' : `session with ${node.name}`);

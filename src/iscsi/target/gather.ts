@@ -81,15 +81,16 @@ export class Gather {
     else if (this.#received < sequence.end) throw wrong('less data than was asked for');
   }
 
-  /** The next range to ask for, if one may be asked for now. */
-  ask(targetTransferTag: number): { readonly offset: Bytes; readonly length: Bytes } | undefined {
+  /** The next range to ask for, if one may be asked for now; `tag` makes its target transfer tag. */
+  ask(tag: () => number): { readonly offset: Bytes; readonly length: Bytes; readonly tag: number } | undefined {
     const { length, maxBurstLength, maxOutstandingR2T } = this.#options;
     if (this.#asked === length || this.#sequences.length >= maxOutstandingR2T) return undefined;
     if (this.#sequences[0]?.targetTransferTag === NO_TAG) return undefined;
     const offset = this.#asked;
     const part = Math.min(maxBurstLength, length - offset);
     this.#asked += part;
+    const targetTransferTag = tag();
     this.#sequences.push({ targetTransferTag, end: offset + part, nextDataSn: 0 });
-    return { offset, length: part };
+    return { offset, length: part, tag: targetTransferTag };
   }
 }

@@ -5,7 +5,7 @@ import { type Random, systemRandom } from '../../bytes/random.ts';
 import { sameName } from '../names.ts';
 import { LoginStatus } from '../pdu.ts';
 import { type Begun, Connection, type PortalSide } from './connection.ts';
-import { LOGINS_MAX, SESSIONS_MAX } from './limits.ts';
+import { LOGIN_MS, LOGINS_MAX, SESSIONS_MAX, SILENCE_MS } from './limits.ts';
 import type { Identity } from './login.ts';
 import { Memory } from './memory.ts';
 import type { Admission, TargetNode } from './node.ts';
@@ -21,6 +21,10 @@ export interface PortalOptions {
   /** One line about a connection: `10.0.0.7:51234 iqn....: session with iqn...`. */
   readonly log?: (line: string) => void;
   readonly random?: Random;
+  /** How long a login may take; default LOGIN_MS. */
+  readonly loginMs?: number;
+  /** Silence before an initiator is asked whether it lives, and again before it is given up; default SILENCE_MS. */
+  readonly silenceMs?: number;
 }
 
 /** A session, for status displays. */
@@ -58,6 +62,8 @@ export class Portal implements AsyncDisposable {
       nodes,
       random: options.random ?? systemRandom,
       memory: new Memory(),
+      loginMs: options.loginMs ?? LOGIN_MS,
+      silenceMs: options.silenceMs ?? SILENCE_MS,
       discovery: options.discovery ?? ((name) => firstAdmission(nodes, name)),
       begin: (connection, identity, isid) => this.#begin(connection, identity, isid),
       peersOf: (connection) => this.#peersOf(connection),

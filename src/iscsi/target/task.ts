@@ -189,10 +189,9 @@ export class Task implements QueuedTask {
     }
     if (!this.#outWhole || this.#ready === undefined) return;
     for (;;) {
-      const tag = this.#home.transferTag(this);
-      const range = gather.ask(tag);
+      const range = gather.ask(() => this.#home.transferTag(this));
       if (range === undefined) return;
-      this.#sendR2T(tag, range.offset, range.length);
+      this.#sendR2T(range.tag, range.offset, range.length);
     }
   }
 

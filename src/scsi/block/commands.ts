@@ -119,6 +119,14 @@ export const read16 = (lba: Lba, blocks: number): Uint8Array =>
   Block16.encode({ operationCode: OperationCode.read16, logicalBlockAddress: lba, transferLength: blocks });
 export const write16 = (lba: Lba, blocks: number): Uint8Array =>
   Block16.encode({ operationCode: OperationCode.write16, logicalBlockAddress: lba, transferLength: blocks });
+/** WRITE SAME(16) with a block of zeros as data and, if `unmap`, leave to let go of the blocks instead. SBC-3, 5.44. */
+export const writeSame16 = (lba: Lba, blocks: number, unmap: boolean): Uint8Array =>
+  Block16.encode({
+    operationCode: OperationCode.writeSame16,
+    fua: unmap, // the bit is UNMAP here
+    logicalBlockAddress: lba,
+    transferLength: blocks,
+  });
 /** The whole unit. */
 export const synchronizeCache10 = (): Uint8Array => Block10.encode({ operationCode: OperationCode.synchronizeCache10 });
 

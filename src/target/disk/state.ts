@@ -3,7 +3,14 @@ import type { BlockStore } from '../../bytes/block-store.ts';
 import { FormatError } from '../../bytes/errors.ts';
 import { type Bytes, lbaToBytes, MiB } from '../../bytes/units.ts';
 import { type BlockRange, decodeBlockRange } from '../../scsi/block/commands.ts';
-import { invalidFieldInCdb, lbaOutOfRange, type Sense, SenseKey, sense } from '../../scsi/common/sense.ts';
+import {
+  invalidFieldInCdb,
+  lbaOutOfRange,
+  type Sense,
+  SenseKey,
+  sense,
+  spaceExhausted,
+} from '../../scsi/common/sense.ts';
 import { checkCondition, type ScsiResult } from '../../scsi/execute.ts';
 import { isHostFull } from '../host-full.ts';
 import type { Turns } from './turns.ts';
@@ -59,7 +66,7 @@ export async function attempt(lba: number, asc: number, io: () => Promise<void>)
     return undefined;
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    if (isHostFull(error)) return checkCondition(sense(SenseKey.dataProtect, 0x27, 0x07));
+    if (isHostFull(error)) return checkCondition(spaceExhausted());
     return checkCondition(sense(SenseKey.mediumError, asc, 0, { information: lba }));
   }
 }

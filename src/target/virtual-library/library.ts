@@ -180,7 +180,11 @@ export interface VirtualLibrary {
   readonly driveAddresses: readonly number[];
   /** A free drive for this process, or who has them all. */
   reserveDrive(command: string): ReservedDrive | { readonly busy: readonly LockHolder[] };
+  /** Every drive for this process, or who has some of them. */
+  reserveAllDrives(command: string): ReservedDrives | { readonly busy: readonly LockHolder[] };
   driveHolder(address: number): LockHolder | undefined;
+  /** Puts what drives hold that nobody uses into slots, where the holder of drive `mine` can reach it. */
+  emptyIdleDrives(mine: number, command: string): void;
   /** The library as the holder of a reserved drive sees it: for another thread of the process that reserved it. */
   viewOf(driveAddress: number, command: string): LibraryOfCartridges;
   /** A new blank cartridge in a free slot. */
@@ -203,6 +207,11 @@ export interface VirtualLibrary {
 export interface ReservedDrive extends Disposable {
   readonly address: number;
   /** The library as the drive's holder sees it: its own drive and the slots. */
+  readonly view: LibraryOfCartridges;
+}
+
+export interface ReservedDrives extends Disposable {
+  /** The whole library. */
   readonly view: LibraryOfCartridges;
 }
 
@@ -284,7 +293,7 @@ class Library implements VirtualLibrary {
     for (const address of order) {
       const lock = tryLock(this.#driveLock(address), command);
       if (isHeld(lock)) {
-        this.#emptyIdleDrives(address, command);
+        this.emptyIdleDrives(address, command);
         return { address, view: this.#view([address], command), [Symbol.dispose]: () => lock[Symbol.dispose]() };
       }
       busy.push(lock);
@@ -292,8 +301,20 @@ class Library implements VirtualLibrary {
     return { busy };
   }
 
-  /** Puts what other drives hold that nobody uses into slots, where this process can reach it. */
-  #emptyIdleDrives(mine: number, command: string): void {
+  reserveAllDrives(command: string): ReservedDrives | { readonly busy: readonly LockHolder[] } {
+    const locks = this.driveAddresses.map((address) => tryLock(this.#driveLock(address), command));
+    const release = (): void => {
+      for (const lock of locks) if (isHeld(lock)) lock[Symbol.dispose]();
+    };
+    const busy = locks.filter((lock): lock is LockHolder => !isHeld(lock));
+    if (busy.length > 0) {
+      release();
+      return { busy };
+    }
+    return { view: this.#view(this.driveAddresses, command), [Symbol.dispose]: release };
+  }
+
+  emptyIdleDrives(mine: number, command: string): void {
     const { places } = load(this.folder);
     for (const address of this.driveAddresses) {
       if (address === mine || places[address] === undefined) continue;

@@ -1,5 +1,5 @@
 /** On-disk structures of jbd2, the journal of ext3 and ext4, all big-endian. Linux include/linux/jbd2.h; names are its. */
-import { byteField, layout, u8, u16be, u32be } from '../../../bytes/layout.ts';
+import { byteField, layout, u8, u16be, u32be, u32le } from '../../../bytes/layout.ts';
 
 export const JBD2_MAGIC = 0xc03b_3998;
 /** The same as it stands on the disk: a block that begins so is kept with zeros in their place (escaped). */
@@ -85,3 +85,26 @@ export const commit_header = layout(64, {
   h_commit_nsec: u32be(0x38),
 });
 export const COMMIT_CRC32 = { type: 1, size: 4 } as const;
+
+/** Tags of the fast commits, little-endian. Linux fs/ext4/fast_commit.h, `struct ext4_fc_tl`: two 16-bit words, then the value. */
+export const FC_TAG_BYTES = 4;
+export const FastTag = {
+  addRange: 1,
+  delRange: 2,
+  create: 3,
+  link: 4,
+  unlink: 5,
+  inode: 6,
+  pad: 7,
+  tail: 8,
+  head: 9,
+} as const;
+export const ext4_fc_head = layout(8, { fc_features: u32le(0x0), fc_tid: u32le(0x4) });
+export const ext4_fc_tail = layout(8, { fc_tid: u32le(0x0), fc_crc: u32le(0x4) });
+/** fc_ex is a `struct ext4_extent`. */
+export const ext4_fc_add_range = layout(16, { fc_ino: u32le(0x0), fc_ex: byteField(0x4, 12) });
+export const ext4_fc_del_range = layout(12, { fc_ino: u32le(0x0), fc_lblk: u32le(0x4), fc_len: u32le(0x8) });
+/** The name follows. */
+export const ext4_fc_dentry_info = layout(8, { fc_parent_ino: u32le(0x0), fc_ino: u32le(0x4) });
+/** The inode follows, as long as its i_extra_isize says. */
+export const ext4_fc_inode = layout(4, { fc_ino: u32le(0x0) });

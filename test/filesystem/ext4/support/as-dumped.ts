@@ -34,9 +34,21 @@ export async function asDumped(walked: Walked, readAt: ReadAt, blockSize: number
   return rows;
 }
 
-/** Rows that differ, both sides, for a failure that can be read; none when all is well. */
-export function differences(ours: readonly DumpedRow[], truth: readonly DumpedRow[]): unknown[] {
-  const key = (row: DumpedRow): string => JSON.stringify(Object.fromEntries(Object.entries(row).sort()));
+/**
+ * Rows that differ, both sides, for a failure that can be read; none when all is well. `folderTimes`: false where the
+ * kernel's replay sets them to its own time.
+ */
+export function differences(
+  ours: readonly DumpedRow[],
+  truth: readonly DumpedRow[],
+  { folderTimes = true } = {},
+): unknown[] {
+  const key = (row: DumpedRow): string => {
+    const isFolder = row.mode.startsWith('0o4');
+    const { mtime, ...rest } = row;
+    const shown = folderTimes || !isFolder ? { ...rest, mtime } : rest;
+    return JSON.stringify(Object.fromEntries(Object.entries(shown).sort()));
+  };
   const there = new Map(truth.map((row) => [row.path, row]));
   const out: unknown[] = [];
   for (const row of ours) {
