@@ -18,6 +18,7 @@ import {
 import { makeHome } from './home-access.ts';
 import { NEXUS } from './nexus.ts';
 import { LOOK_MS, type Reach, reachingStation } from './reach.ts';
+import { sleep } from './sleep.ts';
 import { libraryFolder } from './state.ts';
 
 export interface DriveOptions {
@@ -51,8 +52,7 @@ export async function reserveDrive(library: VirtualLibrary, options: DriveOption
     const who = drive.busy.map(({ pid, command, since }) => `process ${pid} (${command}) since ${since}`).join('; ');
     if (!options.wait) throw new UserError('tape library', `every drive is busy: ${who}`, 'wait for it, or use --wait');
     if (!told) options.note(`waiting for a drive: ${who}`);
-    const { setTimeout: sleep } = await import('node:timers/promises');
-    await sleep(LOOK_MS, undefined, options.signal && { signal: options.signal });
+    await sleep(LOOK_MS, options.signal);
   }
 }
 
