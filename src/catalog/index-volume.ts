@@ -2,7 +2,6 @@
 import { FormatError } from '../bytes/errors.ts';
 import type { Runs } from '../bytes/extents.ts';
 import type { FilesystemRecord, Manifest } from '../bytes/manifest.ts';
-import type { Clock } from '../bytes/random.ts';
 import { toHex } from '../bytes/random.ts';
 import type { Filesystem } from '../filesystem/filesystem.ts';
 import { sealDigest } from '../tape-index/check.ts';
@@ -31,7 +30,8 @@ export interface TextParts {
 
 export interface IndexRequest {
   readonly store: KvStore;
-  readonly clock: Clock;
+  /** When the set was begun, ISO 8601: the time of what is one item, so that a rebuilt index has the same. */
+  readonly startedAt: string;
   readonly walked: (inodes: number, inodeEstimate: number) => void;
   /** For the user, worth a line. */
   readonly note: (text: string) => void;
@@ -132,10 +132,10 @@ async function indexTree(request: IndexRequest, part: SourcePart, filesystem: Fi
 }
 
 async function indexWhole(request: IndexRequest, part: SourcePart, reason: string | null): Promise<IndexedPart> {
-  const { clock, stored } = request;
+  const { startedAt, stored } = request;
   const rootInode = WHOLE_ROOT_INODE;
-  const writer = createIndexWriter({ ...writerOf(request, part), rootInode });
-  for (const batch of wholeVolumeBatches(stored, part.map, Math.floor(clock() / 1000), reason)) {
+  const writer = createIndexWriter({ ...writerOf(request, part), rootInode, blockSize: 1 }); // extents end with the volume
+  for (const batch of wholeVolumeBatches(stored, part.map, Math.floor(Date.parse(startedAt) / 1000), reason)) {
     if (batch.kind === 'inodes') writer.addInodes(batch);
     else writer.addNames(batch);
   }

@@ -1,7 +1,7 @@
 /** The volume of a backup: what it is, what is on it, which of its bytes count, and whether its files can be indexed. */
 import { createHash } from 'node:crypto';
 import { FormatError } from '../bytes/errors.ts';
-import { gapsOf, intersectRuns, type Runs, runsOf, unionRuns } from '../bytes/extents.ts';
+import { gapsOf, intersectRuns, type Runs, runsOf, unionAll } from '../bytes/extents.ts';
 import { bytesOf } from '../bytes/layout.ts';
 import { SegmentMap } from '../bytes/segments.ts';
 import { type Bytes, bytes } from '../bytes/units.ts';
@@ -63,14 +63,51 @@ export async function openSource(
   signal?: AbortSignal,
 ): Promise<VolumeSource> {
   if (volume.byteLength === 0) throw new FormatError('corrupt', volume.source, 'is empty; nothing to back up');
-  const disk = await readDisk(volume.readAt, volume.byteLength, {
-    ...(volume.sectorSize && { sectorSize: volume.sectorSize }),
-    ...(signal && { signal }),
-  });
-  if (disk !== undefined && !disk.doubtful) return diskSource(volume, disk, openers, signal);
-  const opened = await openFirst(volume.readAt, volume.byteLength, openers, signal);
-  if (disk !== undefined && opened === undefined) return diskSource(volume, disk, openers, signal);
-  return plainSource(volume, opened, signal);
+  try {
+    const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
+    return await (disk === undefined ? plainSource(volume, opened, signal) : diskSource(volume, disk, openers, signal));
+  } catch (error) {
+    throw aboutVolume(error, volume);
+  }
+}
+
+/** What is on a volume, looked at only. */
+export interface VolumeLook {
+  readonly disk: Disk | undefined;
+  /** As VolumeSource.parts. */
+  readonly parts: readonly Pick<SourcePart, 'path' | 'map' | 'described' | 'reason'>[];
+}
+
+/** As `openSource`, without looking for what is allocated. @throws FormatError as that does */
+export async function lookAt(
+  volume: Pick<VolumeToRead, 'readAt' | 'byteLength' | 'source' | 'sectorSize'>,
+  openers: readonly OpenFilesystem[],
+  signal?: AbortSignal,
+): Promise<VolumeLook> {
+  const { readAt, byteLength } = volume;
+  const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
+  if (disk === undefined) {
+    const map = new SegmentMap([{ volumeOffset: 0, byteLength }]);
+    return { disk, parts: [{ path: undefined, map, described: opened?.identity, reason: reasonOf(opened) }] };
+  }
+  const parts: SourcePart[] = [];
+  for (const one of disk.parts) {
+    const map = new SegmentMap(one.segments);
+    parts.push((await openPart(one, map, readAtOfSegments(readAt, map, one.path), openers, false, signal)).part);
+  }
+  return { disk, parts };
+}
+
+/** A table that may be none gives way to a filesystem in its place. */
+async function diskOrFilesystem(
+  { readAt, byteLength, sectorSize }: Pick<VolumeToRead, 'readAt' | 'byteLength' | 'sectorSize'>,
+  openers: readonly OpenFilesystem[],
+  signal?: AbortSignal,
+): Promise<{ readonly disk?: Disk; readonly opened?: Opened }> {
+  const disk = await readDisk(readAt, byteLength, { ...(sectorSize && { sectorSize }), ...(signal && { signal }) });
+  if (disk !== undefined && !disk.doubtful) return { disk };
+  const opened = await openFirst(readAt, byteLength, openers, signal);
+  return disk !== undefined && opened === undefined ? { disk } : { opened };
 }
 
 /** The inodes of all parts, about; for progress and for the room that the index will need. */
@@ -107,6 +144,12 @@ async function openFirst(
     if (opened !== undefined) return opened;
   }
   return undefined;
+}
+
+/** A walker knows its structures; which volume they are in is said here. */
+function aboutVolume(error: unknown, { source }: VolumeToRead): unknown {
+  if (!(error instanceof FormatError) || error.where.startsWith(source)) return error;
+  return new FormatError(error.kind, `${source}: ${error.where}`, error.what, { cause: error.cause });
 }
 
 const wholeVolume = async (volume: VolumeToRead): Promise<Runs> =>
@@ -147,19 +190,19 @@ async function diskSource(
   const parts: SourcePart[] = [];
   const readers = [volume.readAt];
   const data = await wholeVolume(volume);
-  let allocated = runsOf([]);
-  let covered = disk.free;
+  const allocated: Runs[] = [];
+  const covered = [disk.free];
   for (const one of disk.parts) {
     const map = new SegmentMap(one.segments);
     const readAt = readAtOfSegments(volume.readAt, map, `${volume.source} ${one.path}`);
-    const { part, used } = await openPart(one, map, readAt, openers, signal);
+    const { part, used } = await openPart(one, map, readAt, openers, true, signal);
     parts.push(part);
     if (map.byteLength > 0) readers.push(readAt);
-    allocated = unionRuns(allocated, used ?? intersectRuns(map.whole(), data));
-    covered = unionRuns(covered, map.whole());
+    allocated.push(used ?? intersectRuns(map.whole(), data));
+    covered.push(map.whole());
   }
   // What no part speaks for: tables, gaps, metadata of volume groups.
-  const rest = intersectRuns(gapsOf(covered, volume.byteLength), data);
+  const rest = intersectRuns(gapsOf(unionAll(covered), volume.byteLength), data);
   const lengths = [volume.byteLength, ...parts.map(({ map }) => map.byteLength).filter((length) => length > 0)];
   const heads = await headDigest(readers, lengths, signal);
   const layout = createHash('sha256')
@@ -171,17 +214,18 @@ async function diskSource(
     fingerprint: `${volume.byteLength}:${volume.changeMark}:${heads}:${layout.slice(0, 32)}`,
     parts,
     disk,
-    allocated: unionRuns(allocated, rest),
+    allocated: unionAll([...allocated, rest]),
     defaultName: baseName(volume.source),
   };
 }
 
-/** `used`: what of the volume the part's filesystem calls allocated; undefined: it is copied whole. */
+/** `used`: what of the volume the part's filesystem calls allocated, if `wanted`; undefined: it is copied whole. */
 async function openPart(
   { number, path, reason, type }: DiskPart,
   map: SegmentMap,
   readAt: ReadAt,
   openers: readonly OpenFilesystem[],
+  wanted: boolean,
   signal?: AbortSignal,
 ): Promise<{ readonly part: SourcePart; readonly used?: Runs }> {
   const copied = (why: string | null, described?: FilesystemIdentity): { part: SourcePart } => ({
@@ -196,7 +240,7 @@ async function openPart(
       return copied(null, { type: empty, uuid: '', label: '', blockSize: 512, byteLength: map.byteLength });
     if (filesystem === undefined) return copied(reason ?? reasonOf(opened), opened?.identity);
     const there = onSegments(filesystem, map);
-    const used = await there.allocated(signal);
+    const used = wanted ? await there.allocated(signal) : map.whole();
     return { part: { number, path, map, filesystem: there, described: there.identity, reason: null }, used };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;

@@ -9,6 +9,7 @@ import { diskUnit } from '../target/disk.ts';
 import { CONTROLLER_LUN, Router } from '../target/router.ts';
 import type { LibraryOfCartridges } from '../target/virtual-library/devices.ts';
 import { openVirtualDevices } from '../target/virtual-library/devices.ts';
+import { NEXUS } from './nexus.ts';
 
 export interface DiskToServe {
   readonly store: BlockStore;
@@ -29,9 +30,6 @@ export interface MoverUnits {
 export interface EmbeddedMover extends AsyncDisposable {
   readonly units: MoverUnits;
 }
-
-/** The client's initiator port. */
-const NEXUS = 'client';
 
 /** Units over a drive that this process has reserved. */
 export async function makeMover(

@@ -1,8 +1,9 @@
 /** Errors to exit statuses and to the one line that a user gets. The only place that knows both. */
 
-import { isOutOfSpace, OUT_OF_SPACE } from '../backup/write-failure.ts';
+import { OUT_OF_SPACE } from '../backup/write-failure.ts';
 import { AssertionError, FormatError, UserError } from '../bytes/errors.ts';
 import { ScsiError } from '../initiator/scsi-error.ts';
+import { isSpaceExhausted } from '../scsi/common/sense.ts';
 import { safeText } from './quoting.ts';
 import { Interrupted } from './signals.ts';
 
@@ -87,7 +88,7 @@ function lineOf(error: unknown): string {
   if (error instanceof UserError || error instanceof Interrupted) return error.message;
   if (error instanceof FormatError) return formatLine(error);
   if (error instanceof ScsiError)
-    return error.sense && isOutOfSpace(error.sense) ? `${error.device}: ${OUT_OF_SPACE}` : error.message;
+    return error.sense && isSpaceExhausted(error.sense) ? `${error.device}: ${OUT_OF_SPACE}` : error.message;
   if (isSystemError(error)) return systemLine(error);
   if (error instanceof AssertionError) return `${error.message}; please report this with REELMAP_DEBUG=1`;
   if (error instanceof Error) return `${error.name}: ${error.message}; REELMAP_DEBUG=1 tells where`;
@@ -115,6 +116,17 @@ export function failureOf(thrown: unknown): Failure {
   const line = safeText(lineOf(error).replaceAll('\n', ' '));
   const { thing = null, what = null, remedy = null } = error instanceof UserError ? error : partsOf(error);
   return { status, line, json: { event: 'error', status, message: line, thing, what, remedy: remedy || null } };
+}
+
+/** Of a command that goes on without what failed: that it ends with status 3 is in it. */
+export function problemOf(found: FormatError | string): Failure {
+  const status = ExitStatus.partial;
+  if (typeof found === 'string') {
+    const message = safeText(found.replaceAll('\n', ' '));
+    return { status, line: message, json: { event: 'error', status, message, thing: null, what: null, remedy: null } };
+  }
+  const { line, json } = failureOf(found);
+  return { status, line, json: { ...json, status } };
 }
 
 const partsOf = (error: unknown): Partial<Pick<UserError, 'thing' | 'what' | 'remedy'>> =>

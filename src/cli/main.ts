@@ -111,6 +111,8 @@ function listCommands(words: readonly string[], names: readonly string[], usage:
   return asked ? ExitStatus.done : ExitStatus.usage;
 }
 
+const ASKS_HELP = ['-h', '--help'];
+
 interface Parsed {
   readonly action: Action;
   readonly options: CommonOptions;
@@ -124,6 +126,7 @@ async function parse(name: string, words: readonly string[]): Promise<Parsed | E
     const where = groupOf(first).length > 0 ? `reelmap ${first} --help` : 'reelmap --help';
     throw new UserError(`command ${name}`, 'there is none of that name', `\`${where}\` lists them`, { kind: 'usage' });
   }
+  if (words.length > 0 && !ASKS_HELP.some((one) => words.includes(one))) await entry.prepare?.();
   const [{ Command, CommanderError }, module] = await Promise.all([import('commander'), entry.load()]);
   let action: Action | undefined;
   const command = new Command(`reelmap ${name}`)

@@ -9,7 +9,7 @@ import { openFileStore } from '../storage/file-store.ts';
 import { dataRuns } from '../storage/holes.ts';
 import { segmentStore } from '../storage/segment-store.ts';
 import type { DiskToServe } from './embedded-mover.ts';
-import type { FoundVolume } from './volume.ts';
+import { type FoundVolume, refuseInUse } from './volume.ts';
 
 export interface OpenVolume extends AsyncDisposable {
   readonly store: BlockStore;
@@ -19,12 +19,13 @@ export interface OpenVolume extends AsyncDisposable {
   readonly dataRuns: (() => Promise<Runs>) | undefined;
 }
 
-/** @throws UserError when the volume has no such part; FormatError `io` */
+/** @throws UserError when the volume has no such part, or that is in use; FormatError `io` */
 export async function openVolume(found: FoundVolume, writable: boolean): Promise<OpenVolume> {
   const { path, name, isDevice } = found;
   const whole = await openFileStore(path, { writable, direct: 'bulk' });
   try {
     const segments = found.part === undefined ? undefined : await segmentsOf(found, found.part, whole);
+    if (segments !== undefined) refuseInUse(name, path, writable ? 'write' : 'read', segments);
     const store = segments === undefined ? whole : segmentStore(whole, segments, name);
     const holes = async (): Promise<Runs> => {
       const runs = dataRuns(path, whole.byteLength);

@@ -2,9 +2,16 @@
  * What a user calls a volume, found on this machine and checked: a file, a block device, a mount point, UUID= or LABEL=; behind
  * a `#` one part of it.
  */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../bytes/errors.ts';
+import { FormatError, UserError } from '../bytes/errors.ts';
+import type { Segment } from '../bytes/segments.ts';
+import { bytes } from '../bytes/units.ts';
+import { encodeArgument } from './argv.ts';
+import { fileKeyOf, numberOf, readMachine } from './machine/read-machine.ts';
+import { forbids, type Target, usesOf } from './machine/uses.ts';
+import { quote } from './quoting.ts';
+import { textPath } from './text-path.ts';
 
 export interface FoundVolume {
   /** Real path of the file or device. */
@@ -20,34 +27,40 @@ export interface FoundVolume {
   readonly changeMark: string;
 }
 
-/** A mount that could write to a volume. */
-export interface Mount {
-  readonly device: string;
-  readonly mountPoint: string;
-  readonly writable: boolean;
+/** @throws UserError when there is no such volume, or it is in use (of a part of one, `openVolume` looks for that) */
+export function findVolume(words: string): FoundVolume {
+  const { path, part, name } = locateVolume(words);
+  const stat = statSync(path);
+  const shown = shownAs(words);
+  if (!stat.isFile() && !stat.isBlockDevice())
+    throw new UserError(shown, 'is neither a file nor a block device', 'name a volume image or a device');
+  if (part === undefined) refuseInUse(shown, path, 'read');
+  const mark = stat.isFile() ? `${stat.mtimeMs}:${stat.ino}` : `device:${stat.rdev}`;
+  const volume = { path, name, isDevice: stat.isBlockDevice(), changeMark: mark, ...(part !== undefined && { part }) };
+  const device = stat.isBlockDevice() ? readMachine().devices.find((one) => one.number === numberOf(path)) : undefined;
+  return device === undefined ? volume : { ...volume, sectorSize: device.sectorSize };
 }
 
-/** @throws UserError when there is no such volume, or a writable mount has it */
-export function findVolume(words: string): FoundVolume {
+const shownAs = (words: string): string => quote(encodeArgument(words));
+
+/** Where what is meant lies, whether or not it may be used now. @throws UserError when there is none */
+export function locateVolume(words: string): Pick<FoundVolume, 'path' | 'part' | 'name'> {
   const { word, part } = splitPart(words);
-  const path = locate(word);
-  const stat = statSync(path);
-  if (stat.isDirectory()) return findVolume(`${deviceOfMountPoint(path)}${part === undefined ? '' : `#${part}`}`);
-  if (!stat.isFile() && !stat.isBlockDevice())
-    throw new UserError(word, 'is neither a file nor a block device', 'name a volume image or a device');
-  const mount = writableMount(path, mounts());
-  if (mount !== undefined) {
-    throw new UserError(
-      word,
-      `is mounted writable at ${mount.mountPoint}`,
-      'unmount it, remount it read-only, or back up a snapshot of it',
-    );
+  const tag = /^(UUID|LABEL)=(.+)$/.exec(word);
+  const real = realPath(word, tag === null ? textPath(word) : join('/dev/disk', `by-${tag[1].toLowerCase()}`, tag[2]));
+  const path = statSync(real).isDirectory() ? realPath(word, deviceOfMountPoint(real)) : real;
+  return part === undefined ? { path, name: path } : { path, part, name: `${path}#${part}` };
+}
+
+function realPath(word: string, path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new UserError(shownAs(word), 'there is no such volume', 'check the path', { cause });
+    throw new FormatError('io', shownAs(word), `cannot be looked at: ${message}`, { cause });
   }
-  const mark = stat.isFile() ? `${stat.mtimeMs}:${stat.ino}` : `device:${stat.rdev}`;
-  const name = part === undefined ? path : `${path}#${part}`;
-  const volume = { path, name, isDevice: stat.isBlockDevice(), changeMark: mark, ...(part !== undefined && { part }) };
-  const sectorSize = stat.isBlockDevice() ? logicalBlockSize(stat.rdev) : undefined;
-  return sectorSize === undefined ? volume : { ...volume, sectorSize };
 }
 
 /** `disk.img#2`: the volume and its part. A file that has such a name itself is that file. */
@@ -55,98 +68,45 @@ export function splitPart(words: string): { readonly word: string; readonly part
   const at = words.lastIndexOf('#');
   if (at <= 0 || existsSync(words)) return { word: words };
   const part = words.slice(at + 1).replace(/^\/+/, '');
-  if (part === '') throw new UserError(words, 'names no part behind the #', 'write disk.img#2 or disk.img#vg/lv');
+  if (part === '')
+    throw new UserError(shownAs(words), 'names no part behind the #', 'write disk.img#2 or disk.img#vg/lv');
   return { word: words.slice(0, at), part };
 }
 
-/** Bytes of a device's logical block, from sysfs; undefined when that does not tell. */
-function logicalBlockSize(rdev: number, sys = '/sys/dev/block'): number | undefined {
-  const number = `${(rdev >>> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`;
-  for (const queue of ['queue', '../queue']) {
-    try {
-      const size = Number(readFileSync(join(sys, number, queue, 'logical_block_size'), 'ascii'));
-      if (size >= 512) return size;
-    } catch {
-      // A partition has its disk's queue.
-    }
-  }
-  return undefined;
-}
-
-function locate(word: string): string {
-  const tag = /^(UUID|LABEL)=(.+)$/.exec(word);
-  const path = tag === null ? word : join('/dev/disk', `by-${tag[1].toLowerCase()}`, tag[2]);
-  try {
-    return realpathSync(path);
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw new UserError(
-      word,
-      code === 'ENOENT' ? 'there is no such volume' : `cannot be looked at: ${code}`,
-      'check the path',
-      { cause },
-    );
-  }
+/**
+ * Refuses what is mounted (for reading: writable), swapped to or a member of a running array: all of it, or the segments of
+ * it that count. @throws UserError
+ */
+export function refuseInUse(
+  word: string,
+  path: string,
+  purpose: 'read' | 'write',
+  segments?: readonly Segment[],
+): void {
+  const machine = readMachine();
+  const number = numberOf(path);
+  const target: Target =
+    number === undefined ? { kind: 'file', key: fileKeyOf(path), path } : { kind: 'device', number };
+  const ranges = segments?.map(({ volumeOffset, byteLength }) => ({
+    start: volumeOffset,
+    end: bytes(volumeOffset + byteLength),
+  }));
+  const uses = ranges?.flatMap((range) => usesOf(machine, target, range)) ?? usesOf(machine, target);
+  const found = forbids(uses, purpose);
+  if (found !== undefined) throw new UserError(word, found.what, found.remedy);
 }
 
 function deviceOfMountPoint(path: string): string {
-  const mount = mounts().findLast((one) => one.mountPoint === path);
-  if (mount === undefined || !mount.device.startsWith('/')) {
+  const { mounts, devices } = readMachine();
+  const mount = mounts.findLast((one) => one.mountPoint === path);
+  const device = devices.find(({ number }) => number === mount?.number);
+  const source = device?.path ?? (mount?.source.startsWith('/') ? mount.source : undefined);
+  if (source === undefined) {
     throw new UserError(
-      path,
+      quote(Buffer.from(path)),
       'is a directory and no mount point of a volume',
       'name the volume: an image file or a block device',
     );
   }
-  return mount.device;
+  return source;
 }
-
-const unescapeOctal = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-
-/** Mounts of block devices. proc(5), /proc/self/mountinfo. */
-export function mounts(text = readFileSync('/proc/self/mountinfo', 'utf8')): Mount[] {
-  return text.split('\n').flatMap((line) => {
-    const fields = line.split(' ');
-    const dash = fields.indexOf('-');
-    if (dash < 6) return [];
-    const superOptions = (fields[dash + 3] ?? '').split(',');
-    return [
-      {
-        device: unescapeOctal(fields[dash + 2]),
-        mountPoint: unescapeOctal(fields[4]),
-        writable: !superOptions.includes('ro'),
-      },
-    ];
-  });
-}
-
-/** The mount that may write to this file or device, if there is one: directly, or through a loop device. */
-export function writableMount(path: string, all: readonly Mount[], sys = '/sys/block'): Mount | undefined {
-  const same = (device: string): boolean => {
-    if (device === path) return true;
-    if (!device.startsWith('/dev/')) return false;
-    try {
-      if (realpathSync(device) === path) return true;
-      const a = statSync(device);
-      const b = statSync(path);
-      if (a.isBlockDevice() && b.isBlockDevice() && a.rdev === b.rdev) return true;
-    } catch {
-      return false;
-    }
-    return loopFile(device, sys) === path;
-  };
-  return all.find((mount) => mount.writable && same(mount.device));
-}
-
-/** File behind a loop device. */
-function loopFile(device: string, sys: string): string | undefined {
-  const name = device.replace('/dev/', '');
-  const backing = join(sys, name, 'loop', 'backing_file');
-  if (!/^loop\d+$/.test(name) || !existsSync(backing)) return undefined;
-  return readFileSync(backing, 'utf8').trimEnd();
-}
-
-/** Loop devices over a file, for messages. */
-export const loopsOver = (path: string, sys = '/sys/block'): string[] =>
-  existsSync(sys) ? readdirSync(sys).filter((name) => loopFile(`/dev/${name}`, sys) === path) : [];

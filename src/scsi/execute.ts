@@ -18,9 +18,17 @@ export interface ScsiCommand {
   readonly timeoutMs?: number;
 }
 
-/** Data may come with a CHECK CONDITION (a tape read with ILI). A lost transport throws FormatError `io`. */
+/**
+ * Data may come with a CHECK CONDITION (a tape read with ILI). A lost transport throws FormatError `io`. `transfer`: the
+ * bytes that the command moves by its CDB, whatever buffer it was given; for transports that count what did not fit.
+ */
 export type ScsiResult =
-  | { readonly status: 'good' | 'condition-met'; readonly dataIn: Uint8Array; readonly residual: Bytes }
+  | {
+      readonly status: 'good' | 'condition-met';
+      readonly dataIn: Uint8Array;
+      readonly residual: Bytes;
+      readonly transfer?: Bytes;
+    }
   | { readonly status: 'check-condition'; readonly sense: Sense; readonly dataIn: Uint8Array; readonly residual: Bytes }
   | { readonly status: 'busy' | 'task-set-full' | 'reservation-conflict' | 'task-aborted' | 'aca-active' };
 

@@ -8,7 +8,7 @@
  *      4             link count
  *      8             size
  *     24             atime, mtime, ctime: 32 bits of seconds; 30 of nanoseconds with 2 of epoch
- *      8             place: the volume address of a file that is one run, or where its list of extents begins
+ *      8             place: the volume address of a file that is one run of whole blocks, or where its list of extents begins
  *      2             flags
  *      0 or 4        extended attributes (lists interned); only once one file has some
  *      0.5           buckets over the inode numbers
@@ -17,10 +17,11 @@
  * name-columns.ts adds 12 bytes and the name itself, the writer 4 while it works. Columns grow by doubling; what is not
  * used yet is not resident.
  *
+ * Columns are open to the loops that go over all of them; they are replaced as they grow, so nobody keeps one.
+ *
  * Invariant: inode numbers ascend strictly; row r of every column is the r-th inode.
  */
 import { assert } from '../bytes/errors.ts';
-import { alignUp } from '../bytes/units.ts';
 import { ExtentKind, type InodeBatch, type Xattr } from '../bytes/walk-batch.ts';
 import type { Breather } from './breather.ts';
 import { FileType, fileTypeOf } from './entry.ts';
@@ -36,7 +37,10 @@ const INTERNED_LIST_BYTES_MAX = 256;
 /** A literal extent is cut into pieces of this size, so that every piece fits a page. */
 const LITERAL_PIECE = 65_536;
 
-type Column = Uint8Array | Uint16Array | Uint32Array | Float64Array;
+/** In place of a row: there is none. */
+export const NOTHING = 0xffff_ffff;
+
+type Column = Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array;
 
 /** A copy of twice the length (at least `least`), or the column itself if it is long enough. */
 export function grown<T extends Column>(column: T, least: number): T {
@@ -48,18 +52,20 @@ export function grown<T extends Column>(column: T, least: number): T {
 }
 
 export class InodeColumns {
-  #count = 0;
+  count = 0;
+  /** Inode numbers. */
   numbers: Float64Array;
   classOf: Uint32Array;
   generation: Uint32Array;
   linkCount: Uint32Array;
   size: Float64Array;
   /** atime, mtime, ctime of row r: 3 r, 3 r + 1, 3 r + 2. */
-  seconds: Uint32Array;
+  seconds: Int32Array;
   nanoseconds: Uint32Array;
   place: Float64Array;
   flags: Uint16Array;
-  #xattrList: Uint32Array | null = null;
+  /** Number of the row's attribute list and 1, 0: none; of no length while no row has any. */
+  xattrList = new Uint32Array(0);
 
   readonly blockSize: number;
   readonly classes = new ClassTable();
@@ -80,41 +86,75 @@ export class InodeColumns {
     this.generation = new Uint32Array(size);
     this.linkCount = new Uint32Array(size);
     this.size = new Float64Array(size);
-    this.seconds = new Uint32Array(size * 3);
+    this.seconds = new Int32Array(size * 3);
     this.nanoseconds = new Uint32Array(size * 3);
     this.place = new Float64Array(size);
     this.flags = new Uint16Array(size);
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   add(batch: InodeBatch): void {
-    const from = this.#count;
+    const from = this.count;
     const n = batch.count;
     this.#grow(from + n);
-    const last = from > 0 ? this.numbers[from - 1] : -1;
-    for (let i = 0; i < n; i++) {
-      assert(batch.inode[i] > (i > 0 ? batch.inode[i - 1] : last), 'a walker gave inodes out of order');
-    }
+    assert(ascends(batch.inode, n, from > 0 ? this.numbers[from - 1] : -1), 'a walker gave inodes out of order');
     this.numbers.set(batch.inode.subarray(0, n), from);
     this.generation.set(batch.generation.subarray(0, n), from);
     this.linkCount.set(batch.linkCount.subarray(0, n), from);
     this.size.set(batch.size.subarray(0, n), from);
     this.flags.set(batch.flags.subarray(0, n), from);
-    for (let i = 0; i < n; i++) {
-      const row = from + i;
-      this.classOf[row] = this.classes.intern(batch.mode[i], batch.uid[i], batch.gid[i]);
-      this.#setTime(row * 3, batch.atimeSeconds[i], batch.atimeNanoseconds[i]);
-      this.#setTime(row * 3 + 1, batch.mtimeSeconds[i], batch.mtimeNanoseconds[i]);
-      this.#setTime(row * 3 + 2, batch.ctimeSeconds[i], batch.ctimeNanoseconds[i]);
-      if (batch.device[i] !== 0) this.#devices.set(row, batch.device[i]);
-      this.place[row] = this.#placeOf(batch, i);
-    }
+    this.#addClasses(batch, from);
+    this.#addTimes(batch.atimeSeconds, batch.atimeNanoseconds, n, from * 3);
+    this.#addTimes(batch.mtimeSeconds, batch.mtimeNanoseconds, n, from * 3 + 1);
+    this.#addTimes(batch.ctimeSeconds, batch.ctimeNanoseconds, n, from * 3 + 2);
+    this.#addPlaces(batch, from);
     for (const { row, list } of batch.xattrs) this.#addXattrs(from + row, list);
     for (const { row, reason } of batch.problems) this.addProblem(from + row, reason);
-    this.#count += n;
+    this.count += n;
+  }
+
+  #addClasses(batch: InodeBatch, from: number): void {
+    const { mode, uid, gid, device, count } = batch;
+    const { classes, classOf } = this;
+    let last = -1;
+    for (let i = 0; i < count; i++) {
+      if (last < 0 || classes.mode[last] !== mode[i] || classes.uid[last] !== uid[i] || classes.gid[last] !== gid[i])
+        last = classes.intern(mode[i], uid[i], gid[i]);
+      classOf[from + i] = last;
+      if (device[i] !== 0) this.#devices.set(from + i, device[i]);
+    }
+  }
+
+  /** Times of one kind; `first` is the place of the batch's first. */
+  #addTimes(seconds: Float64Array, nanoseconds: Uint32Array, count: number, first: number): void {
+    const toSeconds = this.seconds;
+    const toNanoseconds = this.nanoseconds;
+    let at = first;
+    for (let i = 0; i < count; i++, at += 3) {
+      const near = seconds[i] | 0;
+      if (near === seconds[i] && nanoseconds[i] < BILLION) {
+        toSeconds[at] = near;
+        toNanoseconds[at] = nanoseconds[i];
+      } else this.#setFarTime(at, seconds[i], nanoseconds[i]);
+    }
+  }
+
+  #addPlaces(batch: InodeBatch, from: number): void {
+    const { extentStart, extentKind, extentFileOffset, extentLength, extentVolumeOffset, size, count } = batch;
+    const { place, blockSize } = this;
+    let end = extentStart[0];
+    for (let i = 0; i < count; i++) {
+      const start = end;
+      end = extentStart[i + 1];
+      if (end === start) place[from + i] = NONE;
+      else if (
+        end === start + 1 &&
+        extentKind[start] === ExtentKind.stored &&
+        extentFileOffset[start] === 0 &&
+        (extentLength[start] === size[i] || extentLength[start] === Math.ceil(size[i] / blockSize) * blockSize)
+      )
+        place[from + i] = extentVolumeOffset[start];
+      else place[from + i] = -2 - this.extents.add(batch, start, end, size[i], blockSize);
+    }
   }
 
   addProblem(row: number, reason: string): void {
@@ -125,13 +165,13 @@ export class InodeColumns {
 
   /** Call once after the last batch: `rowOf` works from then on. */
   async finish(breather: Breather): Promise<void> {
-    const top = this.#count === 0 ? 0 : this.numbers[this.#count - 1];
-    this.#bucketWidth = Math.max(1, Math.ceil(((top + 1) * 8) / Math.max(1, this.#count)));
+    const top = this.count === 0 ? 0 : this.numbers[this.count - 1];
+    this.#bucketWidth = Math.max(1, Math.ceil(((top + 1) * 8) / Math.max(1, this.count)));
     const buckets = Math.floor(top / this.#bucketWidth) + 1;
     const start = new Uint32Array(buckets + 1);
     let row = 0;
     for (let bucket = 0; bucket <= buckets; bucket++) {
-      while (row < this.#count && this.numbers[row] < bucket * this.#bucketWidth) row++;
+      while (row < this.count && this.numbers[row] < bucket * this.#bucketWidth) row++;
       start[bucket] = row;
       if (bucket % 1024 === 0 && breather.due) await breather.breathe();
     }
@@ -149,27 +189,33 @@ export class InodeColumns {
       if (this.numbers[middle] < inode) low = middle + 1;
       else high = middle;
     }
-    return low < this.#count && this.numbers[low] === inode ? low : NONE;
+    return low < this.count && this.numbers[low] === inode ? low : NONE;
   }
 
-  inode(row: number): number {
-    return this.numbers[row];
+  /** Rows of the inode numbers `of[from]` to `of[to - 1]`; NOTHING where there is none. */
+  rowsOf(of: Float64Array, rows: Uint32Array, from: number, to: number): void {
+    for (let i = from; i < to; i++) {
+      const row = this.rowOf(of[i]);
+      rows[i] = row < 0 ? NOTHING : row;
+    }
   }
 
   mode(row: number): number {
     return this.classes.mode[this.classOf[row]];
   }
 
-  uid(row: number): number {
-    return this.classes.uid[this.classOf[row]];
-  }
-
-  gid(row: number): number {
-    return this.classes.gid[this.classOf[row]];
-  }
-
   isDirectory(row: number): boolean {
     return fileTypeOf(this.mode(row)) === FileType.directory;
+  }
+
+  /** Whether the row is what most are: nothing in the maps and lists beside the columns, and no record of its own. */
+  isPlain(row: number): boolean {
+    return (
+      this.place[row] >= NONE &&
+      (this.xattrList.length === 0 || this.xattrList[row] === 0) &&
+      (this.#problems.size === 0 || !this.#problems.has(row)) &&
+      (this.linkCount[row] <= 1 || this.isDirectory(row))
+    );
   }
 
   problems(row: number): readonly string[] | undefined {
@@ -184,14 +230,9 @@ export class InodeColumns {
     return this.#getNanoseconds(row * 3 + 1);
   }
 
-  /** Volume address of a file that is one stored run from its start, whole blocks long; -1 when it is not that. */
-  onlyRun(row: number): number {
-    return this.place[row] >= 0 ? this.place[row] : NONE;
-  }
-
-  /** Bytes of that run. */
+  /** Bytes of the run of a file that is one. */
   onlyRunLength(row: number): number {
-    return alignUp(this.size[row], this.blockSize);
+    return Math.ceil(this.size[row] / this.blockSize) * this.blockSize;
   }
 
   /** About how many bytes of a page the row takes beside its fixed columns. */
@@ -215,9 +256,10 @@ export class InodeColumns {
   /** Appends the row's fixed columns to a page as its next own row, without extents and attributes. */
   appendFixed(page: PageRows, row: number): number {
     const own = page.ownCount++;
-    page.mode[own] = this.mode(row);
-    page.uid[own] = this.uid(row);
-    page.gid[own] = this.gid(row);
+    const ofClass = this.classOf[row];
+    page.mode[own] = this.classes.mode[ofClass];
+    page.uid[own] = this.classes.uid[ofClass];
+    page.gid[own] = this.classes.gid[ofClass];
     page.generation[own] = this.generation[row];
     page.linkCount[own] = this.linkCount[row];
     page.size[own] = this.size[row];
@@ -228,11 +270,17 @@ export class InodeColumns {
     page.atimeNs[own] = this.#getNanoseconds(row * 3);
     page.mtimeNs[own] = this.#getNanoseconds(row * 3 + 1);
     page.ctimeNs[own] = this.#getNanoseconds(row * 3 + 2);
+    page.deviceMajor[own] = 0;
+    page.deviceMinor[own] = 0;
+    if (this.#devices.size > 0) this.#appendDevice(page, own, row);
+    page.extentStart[own + 1] = page.extentStart[own];
+    return own;
+  }
+
+  #appendDevice(page: PageRows, own: number, row: number): void {
     const device = this.#devices.get(row) ?? 0;
     page.deviceMajor[own] = Math.floor(device / 0x1_0000_0000);
     page.deviceMinor[own] = device >>> 0;
-    page.extentStart[own + 1] = page.extentStart[own];
-    return own;
   }
 
   /** Appends extents `from` to `to - 1` of the row to own row `own`. */
@@ -242,23 +290,19 @@ export class InodeColumns {
     else if (place < NONE) this.extents.append(page, own, -2 - place, from, to);
   }
 
-  hasXattrs(row: number): boolean {
-    return this.#xattrList !== null && row < this.#xattrList.length && this.#xattrList[row] !== 0;
-  }
-
   xattrs(row: number): readonly Xattr[] {
-    const list = this.#xattrList === null || row >= this.#xattrList.length ? 0 : this.#xattrList[row];
+    const list = this.xattrList.length === 0 ? 0 : this.xattrList[row];
     return list === 0 ? [] : this.#xattrs.get(list - 1);
   }
 
   #xattrBytes(row: number): number {
-    const list = this.#xattrList === null || row >= this.#xattrList.length ? 0 : this.#xattrList[row];
+    const list = this.xattrList.length === 0 ? 0 : this.xattrList[row];
     return list === 0 ? 0 : this.#xattrs.bytes(list - 1);
   }
 
   #addXattrs(row: number, list: readonly Xattr[]): void {
-    this.#xattrList = grown(this.#xattrList ?? new Uint32Array(this.numbers.length), row + 1);
-    this.#xattrList[row] = this.#xattrs.intern(list) + 1;
+    if (this.xattrList.length < this.numbers.length) this.xattrList = grown(this.xattrList, this.numbers.length);
+    this.xattrList[row] = this.#xattrs.intern(list) + 1;
   }
 
   #grow(least: number): void {
@@ -271,9 +315,11 @@ export class InodeColumns {
     this.nanoseconds = grown(this.nanoseconds, least * 3);
     this.place = grown(this.place, least);
     this.flags = grown(this.flags, least);
+    if (this.xattrList.length > 0) this.xattrList = grown(this.xattrList, this.numbers.length);
   }
 
-  #setTime(at: number, seconds: number, nanoseconds: number): void {
+  /** A time outside 1901 to 2038, or a wrong one. */
+  #setFarTime(at: number, seconds: number, nanoseconds: number): void {
     const epoch = Math.floor((seconds + 0x8000_0000) / 0x1_0000_0000);
     const fits = epoch >= 0 && epoch <= 3 && nanoseconds < BILLION;
     this.seconds[at] = fits ? seconds : nanoseconds;
@@ -284,27 +330,22 @@ export class InodeColumns {
   #getSeconds(at: number): number {
     const packed = this.nanoseconds[at];
     if (packed === TIME_ELSEWHERE) return this.#timeOverflow.get(at) ?? 0;
-    return (this.seconds[at] | 0) + (packed >>> 30) * 0x1_0000_0000;
+    return this.seconds[at] + (packed >>> 30) * 0x1_0000_0000;
   }
 
   #getNanoseconds(at: number): number {
     const packed = this.nanoseconds[at];
-    return packed === TIME_ELSEWHERE ? this.seconds[at] % BILLION : packed & 0x3fff_ffff;
+    return packed === TIME_ELSEWHERE ? (this.seconds[at] >>> 0) % BILLION : packed & 0x3fff_ffff;
   }
+}
 
-  #placeOf(batch: InodeBatch, i: number): number {
-    const start = batch.extentStart[i];
-    const end = batch.extentStart[i + 1];
-    if (end === start) return NONE;
-    if (
-      end === start + 1 &&
-      batch.extentKind[start] === ExtentKind.stored &&
-      batch.extentFileOffset[start] === 0 &&
-      batch.extentLength[start] === alignUp(batch.size[i], this.blockSize)
-    )
-      return batch.extentVolumeOffset[start];
-    return -2 - this.extents.add(batch, start, end);
+function ascends(numbers: Float64Array, count: number, after: number): boolean {
+  let before = after;
+  for (let i = 0; i < count; i++) {
+    if (!(numbers[i] > before)) return false;
+    before = numbers[i];
   }
+  return true;
 }
 
 /** Extents or attributes of more bytes than this stand in a record of their own. */
@@ -356,14 +397,19 @@ class ExtentLists {
   volumeOffset: Float64Array = new Float64Array(1024);
   literals: Uint8Array = new Uint8Array(4096);
 
-  add(batch: InodeBatch, start: number, end: number): number {
+  /** Extents `start` to `end - 1` of a file; one that ends with the file ends with its block, which is its as well. */
+  add(batch: InodeBatch, start: number, end: number, size: number, blockSize: number): number {
     for (let e = start; e < end; e++) {
       const kind = batch.extentKind[e];
       const length = batch.extentLength[e];
       if (kind === ExtentKind.literal) {
         const at = batch.extentVolumeOffset[e];
         this.#addLiteral(batch.extentFileOffset[e], batch.literals.subarray(at, at + length));
-      } else this.#add(kind, batch.extentFileOffset[e], length, batch.extentVolumeOffset[e]);
+        continue;
+      }
+      const fileOffset = batch.extentFileOffset[e];
+      const whole = fileOffset + length === size ? Math.ceil(size / blockSize) * blockSize - fileOffset : length;
+      this.#add(kind, fileOffset, whole, batch.extentVolumeOffset[e]);
     }
     this.start = grown(this.start, this.#lists + 2);
     this.start[this.#lists + 1] = this.#extents;
@@ -396,14 +442,18 @@ class ExtentLists {
   #add(kind: number, fileOffset: number, length: number, volumeOffset: number): void {
     if (length <= 0) return;
     const at = this.#extents++;
-    this.kind = grown(this.kind, this.#extents);
-    this.fileOffset = grown(this.fileOffset, this.#extents);
-    this.length = grown(this.length, this.#extents);
-    this.volumeOffset = grown(this.volumeOffset, this.#extents);
+    if (at === this.kind.length) this.#growExtents(at + 1);
     this.kind[at] = kind;
     this.fileOffset[at] = fileOffset;
     this.length[at] = length;
     this.volumeOffset[at] = kind === ExtentKind.zero ? 0 : volumeOffset;
+  }
+
+  #growExtents(least: number): void {
+    this.kind = grown(this.kind, least);
+    this.fileOffset = grown(this.fileOffset, least);
+    this.length = grown(this.length, least);
+    this.volumeOffset = grown(this.volumeOffset, least);
   }
 
   #addLiteral(fileOffset: number, content: Uint8Array): void {

@@ -9,7 +9,17 @@ import { FormatError } from '../bytes/errors.ts';
 import { type Child, DISK_FILESYSTEM, DiskTree, type PlacedFilesystem } from './disk-tree.ts';
 import { FileType, fileTypeOf, type IndexEntry } from './entry.ts';
 import { REMEDY } from './frame.ts';
-import { compareBytes, equalBytes, KeyKind, PAGE_PREFIX, pageKey, recordKey, setBytes, successor } from './keys.ts';
+import {
+  compareBytes,
+  equalBytes,
+  KeyKind,
+  PAGE_PREFIX,
+  pageKey,
+  recordKey,
+  setBytes,
+  successor,
+  successorOfPrefix,
+} from './keys.ts';
 import type { KvStore } from './kv-store.ts';
 import type { Manifest } from './manifest.ts';
 import { decodePage } from './page-decode.ts';
@@ -138,6 +148,62 @@ export class SetIndex {
     return index < 0 ? undefined : this.#entry(page, index, directory.filesystem);
   }
 
+  /** As `list`; what is lost or damaged is told, and all else of the directory comes. */
+  async *listReadable(
+    directory: IndexEntry,
+    damaged: (error: FormatError) => void,
+  ): AsyncGenerator<readonly StoredEntry[]> {
+    let last: Uint8Array = NO_NAME;
+    try {
+      for await (const entries of this.list(directory)) {
+        yield entries;
+        last = entries[entries.length - 1].name;
+      }
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      yield* this.#salvage(directory, last, error, damaged);
+    }
+  }
+
+  /** The pages of a directory by their keys, those behind the name `last`, each for itself. `found`: what is known to be wrong. */
+  async *#salvage(
+    directory: IndexEntry,
+    last: Uint8Array,
+    found: FormatError,
+    damaged: (error: FormatError) => void,
+  ): AsyncGenerator<readonly StoredEntry[]> {
+    let told = false;
+    const tell = (error: unknown): void => {
+      if (!(error instanceof FormatError)) throw error;
+      told = true;
+      damaged(error);
+    };
+    try {
+      const set = await this.#holder(KeyKind.directoryRoster, directory);
+      const gte = pageKey(set, directory.filesystem, directory.inode, NO_NAME);
+      let next: Uint8Array | null = NO_NAME;
+      for await (const rows of this.#store.scan({ gte, lt: successorOfPrefix(gte) })) {
+        for (const [key, value] of rows) {
+          const firstName = key.slice(PAGE_PREFIX);
+          if (next !== null && compareBytes(next, firstName) < 0) tell(lost(set, directory, next));
+          next = null;
+          try {
+            const page = this.#decode(set, directory, key, firstName, value);
+            next = page.nextName;
+            const entries = await this.#entries(page, directory.filesystem, last, tell);
+            if (entries.length > 0) yield entries;
+          } catch (error) {
+            tell(error);
+          }
+        }
+      }
+      if (next !== null) tell(lost(set, directory, next));
+    } catch (error) {
+      tell(error);
+    }
+    if (!told) damaged(found);
+  }
+
   /** Entries of a directory in the order of their bytes, a page at a time, those after the name `after` if given. */
   async *list(directory: IndexEntry, after: Uint8Array = NO_NAME): AsyncGenerator<readonly StoredEntry[]> {
     if (directory.filesystem === DISK_FILESYSTEM) {
@@ -164,13 +230,21 @@ export class SetIndex {
       throw new FormatError('corrupt', where(set, directory, NO_NAME), `pages are lost ${REMEDY}`);
   }
 
-  /** Everything below a directory, depth first, in the order of a sorted listing of paths. */
-  async *walk(directory: IndexEntry): AsyncGenerator<WalkedEntries> {
+  /**
+   * Everything below a directory, depth first, in the order of a sorted listing of paths.
+   * @param damaged told of what is lost, with the names down to its directory; without it that ends the walk
+   */
+  async *walk(
+    directory: IndexEntry,
+    damaged?: (error: FormatError, parents: readonly Uint8Array[]) => void,
+  ): AsyncGenerator<WalkedEntries> {
+    const list = (of: IndexEntry, names: readonly Uint8Array[]): AsyncGenerator<readonly StoredEntry[]> =>
+      damaged === undefined ? this.list(of) : this.listReadable(of, (error) => damaged(error, names));
     const stack: { pages: AsyncGenerator<readonly StoredEntry[]>; rest: readonly StoredEntry[] }[] = [];
     const parents: Uint8Array[] = [];
     const open = new Set<string>([numberOf(directory)]);
     const numbers: string[] = [numberOf(directory)];
-    stack.push({ pages: this.list(directory), rest: [] });
+    stack.push({ pages: list(directory, []), rest: [] });
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
       if (top.rest.length === 0) {
@@ -189,12 +263,16 @@ export class SetIndex {
       top.rest = at < 0 ? [] : top.rest.slice(at + 1);
       if (at < 0) continue;
       const down = entries[at];
-      if (open.has(numberOf(down)) || stack.length >= DEPTH_MAX)
-        throw new FormatError('corrupt', `directory ${down.inode}`, `is inside itself in the index ${REMEDY}`);
+      if (open.has(numberOf(down)) || stack.length >= DEPTH_MAX) {
+        const error = new FormatError('corrupt', `directory ${down.inode}`, `is inside itself in the index ${REMEDY}`);
+        if (damaged === undefined) throw error;
+        damaged(error, [...parents, down.name]);
+        continue;
+      }
       open.add(numberOf(down));
       numbers.push(numberOf(down));
       parents.push(down.name);
-      stack.push({ pages: this.list(down), rest: [] });
+      stack.push({ pages: list(down, [...parents]), rest: [] });
     }
   }
 
@@ -275,12 +353,23 @@ export class SetIndex {
     return page;
   }
 
-  /** The page's entries behind `after`, those with records completed from them. */
-  async #entries(page: PageRows, filesystem: number, after: Uint8Array): Promise<StoredEntry[]> {
+  /** The page's entries behind `after`, those with records completed from them. `tell`: of those whose record is lost. */
+  async #entries(
+    page: PageRows,
+    filesystem: number,
+    after: Uint8Array,
+    tell?: (error: unknown) => void,
+  ): Promise<StoredEntry[]> {
     const out: StoredEntry[] = [];
     for (let i = 0; i < page.nameCount; i++) {
       if (after.length > 0 && compareName(page, i, after) <= 0) continue;
-      out.push(await this.#entry(page, i, filesystem));
+      try {
+        out.push(await this.#entry(page, i, filesystem));
+      } catch (error) {
+        if (tell === undefined || !(error instanceof FormatError)) throw error;
+        const name = JSON.stringify(Buffer.from(nameAt(page, i)).toString('utf8'));
+        tell(new FormatError(error.kind, `${name}, ${error.where}`, error.what, { cause: error }));
+      }
     }
     return out;
   }

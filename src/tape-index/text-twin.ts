@@ -11,9 +11,8 @@ import { promisify } from 'node:util';
 import { constants, gzip } from 'node:zlib';
 import { alignUp } from '../bytes/units.ts';
 import { ExtentKind } from '../bytes/walk-batch.ts';
-import { NOTHING } from './directory-tree.ts';
 import { FileType } from './entry.ts';
-import { type InodeColumns, TIME_ELSEWHERE } from './inode-columns.ts';
+import { type InodeColumns, NOTHING, TIME_ELSEWHERE } from './inode-columns.ts';
 import type { NameColumns } from './name-columns.ts';
 
 const gzipAsync = promisify(gzip);
@@ -79,18 +78,26 @@ export class TextTwin {
     this.#text('#path\ttype\tsize\textents\tmode\tuid\tgid\tmtime\tinode\n');
   }
 
-  /** The directory of the lines that follow: its names from the root down. `known`: the first one is under the root. */
-  directory(names: readonly Uint8Array[], known: boolean): void {
-    let bytes = 0;
-    let from = names.length;
-    while (from > 0 && bytes + names[from - 1].length + 1 < PATH_BYTES_MAX) bytes += names[--from].length + 1;
-    if (this.#directory.length < bytes * 4 + 8) this.#directory = new Uint8Array(bytes * 8);
+  /**
+   * The directory of the lines that follow: the first `length` names of `path` lead to it, its own first. `known`: the
+   * last one is under the root.
+   */
+  directory(names: NameColumns, path: Uint32Array, length: number, known: boolean): void {
+    const { bytes, start } = names;
+    let size = 0;
+    let kept = 0;
+    for (; kept < length; kept++) {
+      const more = start[path[kept] + 1] - start[path[kept]] + 1;
+      if (size + more >= PATH_BYTES_MAX) break;
+      size += more;
+    }
+    if (this.#directory.length < size * 4 + 8) this.#directory = new Uint8Array(size * 8);
     const out = this.#directory;
     let at = 0;
-    if (!known || from > 0) out[at++] = 0x3f;
+    if (!known || kept < length) out[at++] = 0x3f;
     out[at++] = 0x2f;
-    for (let i = from; i < names.length; i++) {
-      at = escapeInto(out, at, names[i], 0, names[i].length);
+    for (let i = kept - 1; i >= 0; i--) {
+      at = escapeInto(out, at, bytes, start[path[i]], start[path[i] + 1]);
       out[at++] = 0x2f;
     }
     this.#directoryLength = at;

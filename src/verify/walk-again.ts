@@ -96,7 +96,7 @@ export async function walkAgain(
   chunks: readonly FoundChunk[],
   env: RebuildEnvironment,
 ): Promise<Manifest> {
-  const { store, clock, note, openers, station, program, signal } = env;
+  const { store, note, openers, station, program, signal } = env;
   const [{ header }] = chunks;
   const { volumeName, volumeBytes } = header.comment;
   const stored = extentsOf(chunks);
@@ -112,9 +112,10 @@ export async function walkAgain(
     signal,
   );
   await forgetSet(store, set);
+  const startedAt = new Date(header.mtime * 1000).toISOString();
   const indexed = await indexVolume({
     store,
-    clock,
+    startedAt,
     note,
     walked: () => {},
     source,
@@ -123,7 +124,6 @@ export async function walkAgain(
     ...(signal && { signal }),
   });
   for (const { record, extents } of chunks) await putChunkExtents(store, set, record.number, extents);
-  const startedAt = new Date(header.mtime * 1000).toISOString();
   const manifest: Manifest = {
     format: FORMAT_VERSION,
     set,

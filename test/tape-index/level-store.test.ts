@@ -13,16 +13,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Level } from 'level';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SYNTHETIC_ROOT, syntheticWalk } from '../../bench/tape-index/synthetic-walk.ts';
 import { checkSet, sealDigest } from '../../src/tape-index/check.ts';
-import { setBytes } from '../../src/tape-index/keys.ts';
+import { setBytes, setKey } from '../../src/tape-index/keys.ts';
 import { openStore, type Store } from '../../src/tape-index/level-store.ts';
 import { listSets, sealSet } from '../../src/tape-index/sets.ts';
-import { assessFiles, readMarker, writeMarker } from '../../src/tape-index/store-files.ts';
+import { assessFiles, endSession, readMarker, writeMarker } from '../../src/tape-index/store-files.ts';
 import { createIndexWriter } from '../../src/tape-index/writer.ts';
 import { removeChildren, startChild } from './children.ts';
-import { testManifest } from './manifests.ts';
+import { putMaps, testManifest } from './manifests.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -194,6 +195,24 @@ describe('a store', () => {
     expect(Buffer.from((await store.get(bytes('last'))) ?? []).toString()).toBe('one');
   });
 
+  it('in which the record of a sealed set has vanished is refused after a clean end, too', async () => {
+    const id = 'a'.repeat(32);
+    {
+      await using store = await open({ create: true });
+      await sealSet(store, testManifest(id));
+    }
+    {
+      // As a flipped bit in a table has it that makes of the record a deleted one: LevelDB alone knows.
+      const database = new Level<Uint8Array, Uint8Array>(join(folder, 'db'), { keyEncoding: 'view' });
+      await database.del(setKey(setBytes(id)));
+      await database.close();
+      endSession(folder, readFileSync(join(folder, 'session'), 'latin1'), 2);
+    }
+    await expect(open()).rejects.toThrow(/records of 1 sets are lost \(aaaaaaaa\).*reelmap index rebuild/);
+    await using store = await open({ replaceDamaged: true });
+    expect(await listSets(store)).toEqual([]);
+  });
+
   it('survives the loss of its marker', async () => {
     await made();
     rmSync(join(folder, 'store.json'));
@@ -306,6 +325,7 @@ describe('after a sudden end with a log damaged in its middle', () => {
         }
         const summary = await writer.finish();
         const indexDigest = sealDigest([{ filesystem: 0, ...summary }]);
+        await putMaps(store, testManifest(id));
         await sealSet(store, testManifest(id, { indexDigest, indexRows: summary.rows }));
       }
       cpSync(folder, crashed, { recursive: true }); // as a killed process would leave it
@@ -335,6 +355,7 @@ describe('after a sudden end with a log damaged in its middle', () => {
       }
       expect(sets).toHaveLength(ids.length);
       expect(sets.some((set) => set.damaged !== null)).toBe(true);
+      expect(sets.some((set) => set.damaged === null)).toBe(true);
       await store[Symbol.asyncDispose]();
     }
     expect(marked).toBeGreaterThan(0);

@@ -36,6 +36,25 @@ export async function readAllocated(
   return unionRuns(used.finish(), logRun(g));
 }
 
+/**
+ * What was in use before the log was replayed, as far as it can be told: a machine that stopped leaves btrees of several
+ * ages, and in a group where they do not fit together nothing is known.
+ */
+export async function readAllocatedBefore(
+  g: Geometry,
+  groups: readonly Group[],
+  readAt: ReadAt,
+  signal?: AbortSignal,
+): Promise<Runs> {
+  const used = new RunsBuilder();
+  for (const group of groups) {
+    const free = await readFree(g, group, readAt, signal);
+    const base = agFirstBlock(g, group.ag) * g.blockSize;
+    if (typeof free !== 'string') addUsed(used, base, agBlocksOf(g, group.ag) * g.blockSize, free, g.blockSize);
+  }
+  return used.finish();
+}
+
 /** The log, whatever the btree says of it: a restored volume replays it. */
 function logRun(g: Geometry): Runs {
   const run = new RunsBuilder();

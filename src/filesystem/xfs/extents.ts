@@ -78,13 +78,13 @@ export function readTreeRoot(
   return readPointers(g, view, at + ROOT_HEADER, count, room, level, 0, limit, take);
 }
 
-/** A node or leaf that a fork of `inode` has. @param first file block where its parent says that it begins */
+/** A node or leaf that a fork of `inode` has; undefined: of any. @param first file block where its parent says that it begins */
 export function readTreeBlock(
   g: Geometry,
   view: DataView,
   at: number,
   address: Bytes,
-  inode: number,
+  inode: number | undefined,
   level: number,
   first: number,
   limit: number,
@@ -96,7 +96,7 @@ export function readTreeBlock(
     const fields = { crc: B.bb_crc, uuid: B.bb_uuid, blkno: B.bb_blkno };
     const trouble = selfTrouble(view, at, g.blockSize, address, fields, g.metaUuid);
     if (trouble !== undefined) return trouble;
-    if (!equalsU64(view, at + B.bb_owner.offset, inode)) return 'belongs to another inode';
+    if (inode !== undefined && !equalsU64(view, at + B.bb_owner.offset, inode)) return 'belongs to another inode';
   }
   if (B.bb_level.get(view, at) !== level) return `level ${B.bb_level.get(view, at)}, its parent says ${level}`;
   const header = LONG_HEADER[g.version - 4];

@@ -6,7 +6,7 @@ import { bytesOf } from '../../bytes/layout.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import type { InodeRows } from '../ext4/inode-rows.ts';
 import { equalsU64 } from './checksum.ts';
-import { fileBlocksMax, readRecords, readTreeRoot } from './extents.ts';
+import { fileBlocksMax, readRecords, readTreeRoot, type TakeExtent } from './extents.ts';
 import { Mark } from './inode-chunks.ts';
 import {
   BMBT_REC,
@@ -110,6 +110,8 @@ export function addInode(
     rows.device[row] = deviceOf(view.getUint32(at + coreBytes(walk.g)));
   } else if (type !== S_IFIFO && type !== S_IFSOCK) rows.problem(row, `file type ${type.toString(8)} is unknown`);
   if (intact) takeAttributeFork(walk, rows, pending, place, row);
+  const unfinished = walk.unfinished.reasons.get(inode);
+  if (unfinished !== undefined) rows.problem(row, unfinished);
 }
 
 export const coreBytes = (g: Geometry): number => (g.version === 5 ? DINODE_CORE_V3 : DINODE_CORE_V2);
@@ -185,10 +187,26 @@ function takeFile(walk: WalkState, rows: InodeRows, pending: Pending, place: Ino
     return;
   }
   rows.extentLimit[row] = rows.size[row];
-  mapData(walk, rows, pending, place, row, fileBlocksMax(g), (fileBlock, count, address, kind) => {
+  const isEdited = walk.unfinished.edits.has(rows.inode[row]);
+  if (isEdited) pending.edited.set(row, []);
+  const take = isEdited ? editedTaker(pending, row) : fileTaker(g, rows, row);
+  mapData(walk, rows, pending, place, row, fileBlocksMax(g), take);
+}
+
+const fileTaker =
+  (g: Geometry, rows: InodeRows, row: number): TakeExtent =>
+  (fileBlock, count, address, kind) => {
     rows.addExtent(row, kind, fileBlock * g.blockSize, count * g.blockSize, address);
     return undefined;
-  });
+  };
+
+/** Takes the extents of a file that the log has changes for: they come to the row when all are known. */
+export function editedTaker(pending: Pending, row: number): TakeExtent {
+  const runs = pending.edited.get(row);
+  return (fileBlock, count, address, kind) => {
+    runs?.push({ fileBlock, count, address, kind });
+    return undefined;
+  };
 }
 
 function takeDirectory(walk: WalkState, rows: InodeRows, pending: Pending, place: InodePlace, row: number): void {
@@ -234,7 +252,7 @@ function mapData(
   place: InodePlace,
   row: number,
   limit: number,
-  take: (fileBlock: number, count: number, address: Bytes, kind: 0 | 1) => string | undefined,
+  take: TakeExtent,
 ): void {
   const { g } = walk;
   const { view, at } = place;

@@ -22,6 +22,15 @@ export const ATTR_LEAF_MAGIC = [0xfbee, 0x3bee] as const;
 export const DA_NODE_MAGIC = [0xfebe, 0x3ebe] as const;
 export const XFS_ATTR3_RMT_MAGIC = 0x5841_524d; // XARM
 export const XFS_SYMLINK_MAGIC = 0x5853_4c4d; // XSLM
+/** All btrees with 32-bit pointers, version 5: AB3B, AB3C, IAB3, FIB3, RMB3, R3FC. */
+export const SHORT_TREE_MAGICS = [
+  0x4142_3342, 0x4142_3343, 0x4941_4233, 0x4649_4233, 0x524d_4233, 0x5233_4643,
+] as const;
+/** XDB3, XDD3, XDF3: directory blocks with names, and with the sizes of gaps. */
+export const DIR_MAGICS = [0x5844_4233, 0x5844_4433, 0x5844_4633] as const;
+/** Blocks that begin with xfs_da3_blkinfo: attribute leaf, node, directory leaf of one block and of several. */
+export const DA_MAGICS: readonly number[] = [0x3bee, 0x3ebe, 0x3df1, 0x3dff];
+export const XFS_DQUOT_MAGIC = 0x4451; // DQ
 
 /** `struct xfs_dsb`, in the first sector of every allocation group. */
 export const xfs_dsb = layout(264, {
@@ -53,6 +62,7 @@ export const xfs_dsb = layout(264, {
   sb_fdblocks: big64be(144),
   sb_uquotino: big64be(160),
   sb_gquotino: big64be(168),
+  sb_inoalignmt: u32be(180), // blocks
   sb_dirblklog: u8(192), // directory blocks are this many times doubled
   sb_logsectlog: u8(193),
   sb_logsectsize: u16be(194),
@@ -102,6 +112,9 @@ export const xfs_agi = layout(344, {
   agi_crc: u32le(312),
   agi_lsn: big64be(320),
 });
+/** `struct xfs_agfl`: magic, group, uuid at 8, age at 24. */
+export const AGFL_LSN = 24;
+export const AGFL_CRC = 32;
 export const AGI_UNLINKED_BUCKETS = 64;
 export const NULLAGINO = 0xffff_ffff;
 

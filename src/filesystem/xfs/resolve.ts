@@ -8,8 +8,9 @@ import type { InodeRows } from '../ext4/inode-rows.ts';
 import { InodeFlag } from '../filesystem.ts';
 import { equalsU64, selfTrouble } from './checksum.ts';
 import { readTreeBlock, type TakeExtent } from './extents.ts';
-import { attributeTaker, directoryTaker } from './inode.ts';
+import { attributeTaker, directoryTaker, editedTaker } from './inode.ts';
 import { XFS_SYMLINK_MAGIC, xfs_remote_hdr } from './layouts.ts';
+import { applyEdits, type MappedRun } from './map-edits.ts';
 import { readBlocks } from './read-blocks.ts';
 import { resolveAttributes } from './resolve-attributes.ts';
 import type { ForkMap, Pending, PendingNode, WalkState } from './walk-state.ts';
@@ -24,9 +25,20 @@ export async function resolveBatch(walk: WalkState, rows: InodeRows, pending: Pe
     const isDamaged = (rows.flags[row] & InodeFlag.damaged) !== 0;
     if (left !== 0 && !isDamaged) rows.problem(row, `the extent tree has ${-left} extents more than the inode says`);
   }
+  for (const [row, runs] of pending.edited) finishEdited(walk, rows, row, runs);
   await resolveAttributes(walk, rows, pending.attributeForks);
   await resolveLinks(walk, rows, pending);
   pending.reset();
+}
+
+/** Makes the log's changes to the extents of a file, and gives them to the row. */
+function finishEdited(walk: WalkState, rows: InodeRows, row: number, runs: readonly MappedRun[]): void {
+  const bs = walk.g.blockSize;
+  const edited = applyEdits(walk.g, runs, walk.unfinished.edits.get(rows.inode[row]) ?? []);
+  if (typeof edited === 'string') rows.problem(row, edited);
+  else if (edited.length > 0 && rows.startSegment(row, 0)) {
+    for (const run of edited) rows.addLaterExtent(run.kind, run.fileBlock * bs, run.count * bs, run.address);
+  }
 }
 
 /** Levels go down, so there are at most as many rounds. */
@@ -60,14 +72,14 @@ function takeNode(
     return 'the files claim more of them than the volume has blocks';
   }
   walk.treeBlocksLeft--;
-  const isFile = !isAttributeFork && rows.directory[row] < 0 && !pending.links.has(row);
+  const isFile = !isAttributeFork && rows.directory[row] < 0 && !pending.links.has(row) && !pending.edited.has(row);
   if (level === 0 && isFile && !rows.startSegment(row, first * g.blockSize)) return 'the file has too many extents';
   return readTreeBlock(
     g,
     view,
     at,
     address,
-    rows.inode[row],
+    walk.reowned.has(rows.inode[row]) ? undefined : rows.inode[row],
     level,
     first,
     limit,
@@ -88,10 +100,12 @@ function attributeExtents(walk: WalkState, pending: Pending, row: number): TakeE
 function dataExtents(walk: WalkState, rows: InodeRows, pending: Pending, row: number): TakeExtent {
   const bs = walk.g.blockSize;
   const link = pending.links.get(row);
+  const toEdited = pending.edited.has(row) ? editedTaker(pending, row) : undefined;
   const toDirectory = rows.directory[row] < 0 ? undefined : directoryTaker(walk, rows.directory[row]);
   return (fileBlock, count, address, kind) => {
     pending.extentsLeft.set(row, (pending.extentsLeft.get(row) ?? 0) - 1);
     if (toDirectory !== undefined) return toDirectory(fileBlock, count, address);
+    if (toEdited !== undefined) return toEdited(fileBlock, count, address, kind);
     if (link !== undefined) link.add(fileBlock, count, address);
     else rows.addLaterExtent(kind, fileBlock * bs, count * bs, address);
     return undefined;

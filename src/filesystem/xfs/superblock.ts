@@ -27,6 +27,8 @@ export interface Geometry {
   readonly agBlockLog: number;
   readonly sectorSize: Bytes;
   readonly inodeSize: Bytes;
+  /** Blocks that the first inode of a chunk is aligned to. */
+  readonly inodeAlignment: number;
   /** Bits of an inode number within its block. */
   readonly inodesPerBlockLog: number;
   /** Bytes of a directory block: one or more blocks. */
@@ -89,6 +91,7 @@ export function decodeSuperblock(view: DataView): Geometry {
     agBlockLog: s.sb_agblklog,
     sectorSize,
     inodeSize: s.sb_inodesize,
+    inodeAlignment: s.sb_inoalignmt,
     inodesPerBlockLog: s.sb_inopblog,
     dirBlockSize: s.sb_blocksize * 2 ** Math.min(s.sb_dirblklog, 16),
     rootInode: small(s.sb_rootino, 'root inode'),

@@ -5,6 +5,8 @@ import type { AttributeReader } from './attributes.ts';
 import type { DirectoryList } from './directory-list.ts';
 import type { Group } from './groups.ts';
 import type { InodeChunks } from './inode-chunks.ts';
+import type { Unfinished } from './log/intents.ts';
+import type { MappedRun } from './map-edits.ts';
 import type { Geometry } from './superblock.ts';
 
 export interface WalkState {
@@ -16,6 +18,10 @@ export interface WalkState {
   readonly chunks: InodeChunks;
   readonly attributes: AttributeReader;
   readonly notes: string[];
+  /** What the log said would be done and was not. */
+  readonly unfinished: Unfinished;
+  /** Inodes whose extent trees may say that they are another's: see the replay. */
+  readonly reowned: ReadonlySet<number>;
   /** Tree blocks that may still be read: each belongs to one file, so there are fewer than the volume has blocks. */
   treeBlocksLeft: number;
 }
@@ -87,17 +93,20 @@ export class Pending {
   readonly links = new Map<number, ForkMap>();
   /** Extents that the data fork of a row should have in its tree and that were not met yet. */
   readonly extentsLeft = new Map<number, number>();
+  /** Extents of files that the log has changes for, by row. */
+  readonly edited = new Map<number, MappedRun[]>();
   /** About how many bytes of memory will come of it all. */
   weight = 0;
 
   get isEmpty(): boolean {
-    return this.nodes.length === 0 && this.attributeForks.size === 0 && this.links.size === 0;
+    return this.nodes.length === 0 && this.attributeForks.size === 0 && this.links.size === 0 && this.edited.size === 0;
   }
 
   reset(): void {
     this.nodes = [];
     this.attributeForks.clear();
     this.links.clear();
+    this.edited.clear();
     this.extentsLeft.clear();
     this.weight = 0;
   }

@@ -38,6 +38,7 @@ export async function* walkXfs(
   groups: readonly Group[],
   readAt: ReadAt,
   notes: string[],
+  { unfinished, reowned }: Pick<WalkState, 'unfinished' | 'reowned'>,
   signal?: AbortSignal,
 ): AsyncGenerator<WalkBatch> {
   loadNativeCrc32c();
@@ -50,6 +51,8 @@ export async function* walkXfs(
     chunks: new InodeChunks(),
     attributes: new AttributeReader(),
     notes,
+    unfinished,
+    reowned,
     treeBlocksLeft: g.blocksCount,
   };
   yield* readInodes(walk);

@@ -3,13 +3,17 @@
  * Linux fs/xfs. Everything is read through `ReadAt`, so that an overlay can lie under it.
  */
 import { FormatError } from '../../bytes/errors.ts';
+import { unionRuns } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
-import type { Filesystem, FilesystemIdentity, NotWalkable, OpenFilesystem } from '../filesystem.ts';
+
+import type { Filesystem, FilesystemIdentity, OpenFilesystem } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
-import { readAllocated } from './allocation.ts';
+import { readAllocated, readAllocatedBefore } from './allocation.ts';
 import { Incompat, unreadFeatures } from './features.ts';
 import { type Group, readGroup } from './groups.ts';
 import { xfs_dsb } from './layouts.ts';
+import { NOTHING_UNFINISHED } from './log/intents.ts';
+import { type Replayed, replayLog } from './log/replay.ts';
 import { checkFits, decodeSuperblock, featureWords, type Geometry, hasXfsMagic, sectorSizeOf } from './superblock.ts';
 import { walkXfs } from './walk.ts';
 
@@ -36,31 +40,77 @@ export const openXfs: OpenFilesystem = async (readAt, volumeBytes, signal) => {
   if (geometry.logStart === 0) {
     return { identity, reason: 'its log is on another device, so that nobody can tell whether the volume is whole' };
   }
-  return openGeometry(geometry, identity, readAt, volumeBytes, signal);
+  try {
+    const replayed = await replayLog(geometry, readAt, signal);
+    if (replayed === undefined) return openClean(geometry, readAt, volumeBytes, signal);
+    return await openReplayed(geometry, replayed, readAt, volumeBytes, signal);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { identity, reason: `its log cannot be replayed: ${error.where}: ${error.what}` };
+  }
 };
 
-async function openGeometry(
+async function openClean(
   geometry: Geometry,
-  identity: FilesystemIdentity,
   readAt: ReadAt,
   volumeBytes: Bytes,
   signal?: AbortSignal,
-): Promise<Filesystem | NotWalkable> {
-  const groups: Group[] = [];
-  for (let ag = 0; ag < geometry.agCount; ag++) groups.push(await readGroup(geometry, readAt, ag, signal));
-  const notes: string[] = [];
-  if (groups.some(({ hasUnlinked }) => hasUnlinked)) {
-    notes.push('files that were open after their last name was removed are not listed');
-  }
+): Promise<Filesystem> {
+  const groups = await readGroups(geometry, readAt, signal);
+  const notes = notesOf(groups);
   return {
-    identity,
-    rootInode: geometry.rootInode,
-    inodeEstimate: groups.reduce((sum, { usedInodes }) => sum + usedInodes, 0),
-    notes,
+    ...described(geometry, groups, notes),
     allocated: (allocatedSignal) => readAllocated(geometry, groups, readAt, volumeBytes, notes, allocatedSignal),
-    walk: (walkSignal) => walkXfs(geometry, groups, readAt, notes, walkSignal),
+    walk: (walkSignal) =>
+      walkXfs(geometry, groups, readAt, notes, { unfinished: NOTHING_UNFINISHED, reowned: new Set() }, walkSignal),
   };
 }
+
+/** The volume as it will be after its log was replayed: what the walk sees, and what decides which blocks are copied. */
+async function openReplayed(
+  before: Geometry,
+  replayed: Replayed,
+  raw: ReadAt,
+  volumeBytes: Bytes,
+  signal?: AbortSignal,
+): Promise<Filesystem> {
+  const { readAt } = replayed;
+  const geometry = decodeSuperblock(await readAt(0, before.sectorSize, signal));
+  checkFits(geometry, volumeBytes);
+  const groups = await readGroups(geometry, readAt, signal);
+  const rawGroups = await readGroups(before, raw, signal);
+  const notes = ['the log was replayed in memory', ...notesOf(groups)];
+  return {
+    ...described(geometry, groups, notes),
+    allocated: async (allocatedSignal) => {
+      const now = await readAllocated(geometry, groups, readAt, volumeBytes, notes, allocatedSignal);
+      return unionRuns(now, await readAllocatedBefore(before, rawGroups, raw, allocatedSignal));
+    },
+    walk: (walkSignal) => walkXfs(geometry, groups, readAt, notes, replayed, walkSignal),
+  };
+}
+
+async function readGroups(g: Geometry, readAt: ReadAt, signal?: AbortSignal): Promise<Group[]> {
+  const groups: Group[] = [];
+  for (let ag = 0; ag < g.agCount; ag++) groups.push(await readGroup(g, readAt, ag, signal));
+  return groups;
+}
+
+const notesOf = (groups: readonly Group[]): string[] =>
+  groups.some(({ hasUnlinked }) => hasUnlinked)
+    ? ['files that were open after their last name was removed are not listed']
+    : [];
+
+const described = (
+  g: Geometry,
+  groups: readonly Group[],
+  notes: readonly string[],
+): Omit<Filesystem, 'allocated' | 'walk'> => ({
+  identity: identityOf(g),
+  rootInode: g.rootInode,
+  inodeEstimate: groups.reduce((sum, { usedInodes }) => sum + usedInodes, 0),
+  notes,
+});
 
 /** Why the features forbid a walk, one clause. */
 function featuresRefused(view: DataView): string | undefined {

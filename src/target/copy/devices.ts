@@ -47,11 +47,15 @@ export interface StreamDevice {
 }
 export type CopyDevice = BlockDevice | StreamDevice;
 
-/** Resolves every CSCD that the list's segments name. A fault is thrown later, by the segment that needs the device. */
+/**
+ * Resolves every CSCD that the list's segments name. A fault is thrown later, by the segment that needs the device.
+ * `onBehalfOf`: whose reservations count.
+ */
 export async function resolveDevices(
   list: ReceivedCopyList,
   units: readonly LogicalUnit[],
   receiver: LogicalUnit,
+  onBehalfOf: string,
 ): Promise<ReadonlyMap<number, CopyDevice | CopyAborted>> {
   const ids = new Set<number>();
   for (const segment of list.segments) {
@@ -61,7 +65,7 @@ export async function resolveDevices(
   const out = new Map<number, CopyDevice | CopyAborted>();
   for (const id of ids) {
     try {
-      out.set(id, await resolve(list, id, units, receiver));
+      out.set(id, await resolve(list, id, units, receiver, onBehalfOf));
     } catch (error) {
       if (!(error instanceof CopyAborted)) throw error;
       out.set(id, error);
@@ -75,14 +79,15 @@ async function resolve(
   id: number,
   units: readonly LogicalUnit[],
   receiver: LogicalUnit,
+  onBehalfOf: string,
 ): Promise<CopyDevice> {
-  if (id === CscdIds.thisLogicalUnit) return open(id, receiver, undefined, 0, false);
+  if (id === CscdIds.thisLogicalUnit) return open(id, receiver, onBehalfOf, undefined, 0, false);
   const cscd = list.cscds[id];
   if (cscd === undefined) throw new CopyAborted({ asc: 0x08, ascq: 0x04 });
   const unit = await findUnit(cscd.designator, units);
   if (unit === undefined) throw new CopyAborted({ asc: 0x08, ascq: 0x04, ...cscdPointer(id) });
   const length = cscd.kind === 'block' ? cscd.blockLength : cscd.fixedBlockLength;
-  return open(id, unit, list.deviceTypes[id], length, cscd.pad);
+  return open(id, unit, onBehalfOf, list.deviceTypes[id], length, cscd.pad);
 }
 
 /** Designators of units, asked once: a unit's page 83h does not change. */
@@ -112,11 +117,12 @@ const isBlockType = (type: number): boolean => [0x00, 0x04, 0x05, 0x07, 0x0e].in
 async function open(
   id: number,
   unit: LogicalUnit,
+  onBehalfOf: string,
   expected: number | undefined,
   length: Bytes,
   pad: boolean,
 ): Promise<CopyDevice> {
-  const execute = unit.forNexus(COPY_MANAGER_NEXUS);
+  const execute = unit.forNexus(COPY_MANAGER_NEXUS, undefined, onBehalfOf);
   const answer = await send(execute, { cdb: inquiry(96), dataInLength: 96 }, { device: unit.name, words: 'INQUIRY' });
   if (answer.kind !== 'good') throw new CopyAborted({ asc: 0x0d, ascq: 0x02, ...cscdPointer(id) });
   const { peripheralDeviceType, peripheralQualifier } = decodeInquiryData(answer.dataIn);

@@ -76,7 +76,7 @@ describeWithTools(['mke2fs'], 'a volume that cannot be walked', () => {
     const short = memoryVolume(good.subarray(0, 10 << 20));
     await expect(openExt4(short.readAt, short.bytes.length)).rejects.toMatchObject({
       kind: 'corrupt',
-      what: 'the filesystem has 16777216 bytes, the volume only 10485760: the image is cut short',
+      what: 'the filesystem has 16777216 bytes, the volume only 10485760: the image is cut short; copy it again, whole',
     } satisfies Partial<FormatError>);
   });
 
