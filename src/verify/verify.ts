@@ -253,7 +253,11 @@ async function affectedFiles(
 ): Promise<{ files: AffectedFile[]; fileCount: number }> {
   const files: AffectedFile[] = [];
   let fileCount = 0;
-  for (const { number, indexed } of manifest.filesystems) {
+  for (const { number, indexed, path = '' } of manifest.filesystems) {
+    const above = path
+      .split('/')
+      .slice(1)
+      .map((name) => Buffer.from(name));
     const root = indexed ? await index.root(number).catch(noneIfDamaged) : undefined;
     if (root === undefined) continue;
     for await (const { parents, entries } of index.walk(root, () => {})) {
@@ -263,7 +267,7 @@ async function affectedFiles(
         fileCount++;
         if (files.length >= FILES_MAX) continue;
         const { filesystem, inode } = entry;
-        files.push({ path: [...parents, entry.name], filesystem, inode, reason: range.reason ?? 'damaged' });
+        files.push({ path: [...above, ...parents, entry.name], filesystem, inode, reason: range.reason ?? 'damaged' });
       }
     }
   }
