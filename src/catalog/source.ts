@@ -63,8 +63,12 @@ export async function openSource(
   signal?: AbortSignal,
 ): Promise<VolumeSource> {
   if (volume.byteLength === 0) throw new FormatError('corrupt', volume.source, 'is empty; nothing to back up');
-  const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
-  return disk === undefined ? plainSource(volume, opened, signal) : diskSource(volume, disk, openers, signal);
+  try {
+    const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
+    return await (disk === undefined ? plainSource(volume, opened, signal) : diskSource(volume, disk, openers, signal));
+  } catch (error) {
+    throw aboutVolume(error, volume);
+  }
 }
 
 /** What is on a volume, looked at only. */
@@ -140,6 +144,12 @@ async function openFirst(
     if (opened !== undefined) return opened;
   }
   return undefined;
+}
+
+/** A walker knows its structures; which volume they are in is said here. */
+function aboutVolume(error: unknown, { source }: VolumeToRead): unknown {
+  if (!(error instanceof FormatError) || error.where.startsWith(source)) return error;
+  return new FormatError(error.kind, `${source}: ${error.where}`, error.what, { cause: error.cause });
 }
 
 const wholeVolume = async (volume: VolumeToRead): Promise<Runs> =>

@@ -47,8 +47,12 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
     disks: [],
     rebuild: true,
     note: (text) => output.note(text),
+    signal: context.signal(),
   });
-  const barcodes = options.cartridge ?? (await place.station.barcodes());
+  // One that another process has is waited for, or named: without it the index would be less than it can be.
+  const barcodes =
+    options.cartridge?.map((word) => word.toUpperCase()) ??
+    place.library.inventory().flatMap(({ barcode, type }) => (type === 'outside' ? [] : [barcode]));
   const result = await rebuildIndex(barcodes, {
     store: place.store,
     station: place.station,

@@ -34,3 +34,10 @@ export const wormOverwrite = (): Sense => sense(SenseKey.dataProtect, 0x30, 0x0c
 export const removalPrevented = (): Sense => sense(SenseKey.illegalRequest, 0x53, 0x02);
 /** MODE SENSE for saved values. */
 export const savingNotSupported = (): Sense => sense(SenseKey.illegalRequest, 0x39, 0x00);
+/** Logical block guard check failed: the block's CRC is not its own. `left` of the request was not written. */
+export const guardCheckFailed = (left: number): Sense =>
+  sense(SenseKey.abortedCommand, 0x10, 0x01, { information: left });
+/** The command is for the beginning of a partition alone. */
+export const appendPositionError = (): Sense => sense(SenseKey.illegalRequest, 0x3b, 0x0c);
+/** A cleaning cartridge is in the drive. */
+export const cleaningCartridge = (): Sense => sense(SenseKey.notReady, 0x30, 0x03);

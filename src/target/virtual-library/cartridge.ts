@@ -3,7 +3,8 @@
  *
  *     <library>/cartridges/<BARCODE>/data             record data, contiguous
  *                                    map              record boundaries and checksums (tape/map-format.ts)
- *                                    cartridge.json   case: barcode, switch, chip
+ *                                    cartridge.json   case: barcode, switch
+ *                                    chip.json        chip.ts, once something is written to it
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,6 +20,7 @@ import { formatMedium, openMedium } from '../../tape/file-medium.ts';
 import type { TapeMedium } from '../../tape/medium.ts';
 import { ObjectMap } from '../../tape/object-map.ts';
 import type { CartridgeInfo } from '../tape-drive-state.ts';
+import { openChip } from './chip.ts';
 
 /** cartridge.json */
 export interface CartridgeCase {
@@ -40,6 +42,9 @@ export interface NewCartridge {
 
 /** Volume tags hold 32 characters; these are also safe as folder names. */
 export const BARCODE = /^[A-Z0-9]{1,32}$/;
+
+/** Libraries know cleaning cartridges by their barcode. */
+const CLEANING = /^CLN/;
 
 const folderOf = (cartridges: string, barcode: string): string => join(cartridges, barcode);
 
@@ -101,7 +106,7 @@ async function fillCartridge(making: string, folder: string, spec: NewCartridge)
     writeProtected: false,
     createdAt: new Date().toISOString(),
   };
-  await writeNewFile(join(making, CASE_FILE), caseText(info));
+  await writeNewFile(join(making, CASE_FILE), caseText(info), join(folder, CASE_FILE));
   await syncFolderAside(making);
 }
 
@@ -180,7 +185,9 @@ export async function openCartridge(
     const map = await openFileStore(join(folder, 'map'), { writable, direct: 'never', name: `${name}, map` });
     opened.push(map);
     const medium = await openMedium({ data, map, name, writable, digest, release });
-    return { medium, cartridge: { barcode, serialNumber: info.serialNumber, manufacturer: 'REELMAP' } };
+    const { serialNumber } = info;
+    const cleaning = CLEANING.test(barcode);
+    return { medium, cartridge: { barcode, serialNumber, manufacturer: 'REELMAP', chip: openChip(folder), cleaning } };
   } catch (error) {
     for (const one of opened.reverse()) await one[Symbol.asyncDispose]();
     throw error;
