@@ -17,6 +17,8 @@ export interface VerifyRequest {
   /** The volume, unchanged since the backup, to compare with. */
   readonly against?: ReadAt;
   readonly progress: (done: Bytes, total: Bytes) => void;
+  /** Entries looked at for damage, once the tape is read. */
+  readonly looked?: (entries: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -73,7 +75,7 @@ export async function verifySet(request: VerifyRequest): Promise<VerifyResult> {
     bytes += result.bytes;
     if (result.hash === 'not recorded' && level === 'hash-equal') level = 'record-checked';
   }
-  const { files, fileCount } = await affectedFiles(request.index, damaged);
+  const { files, fileCount } = await affectedFiles(request, damaged);
   return { level, records, bytes, damaged, files, fileCount };
 }
 
@@ -95,7 +97,7 @@ function inTapeOrder(
 
 /** Every name with an extent in a damaged range. Reads the whole index; called only when something is damaged. */
 async function affectedFiles(
-  index: SetIndex,
+  { index, looked, signal }: VerifyRequest,
   damaged: readonly DamagedRange[],
 ): Promise<{ files: AffectedFile[]; fileCount: number }> {
   const files: AffectedFile[] = [];
@@ -103,7 +105,11 @@ async function affectedFiles(
   const ranges = damaged.filter((range) => range.byteLength > 0);
   const root = ranges.length === 0 ? undefined : await index.root();
   if (root === undefined) return { files, fileCount };
+  let count = 0;
   for await (const { parents, entries } of index.walk(root)) {
+    signal?.throwIfAborted();
+    count += entries.length;
+    looked?.(count);
     for (const entry of entries) {
       const range = damageOf(entry, ranges);
       if (range === undefined) continue;

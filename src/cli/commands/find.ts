@@ -4,6 +4,7 @@ import { decodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { entryJson } from '../entry-text.ts';
 import { ExitStatus } from '../exit.ts';
+import { noProgress } from '../progress.ts';
 import { jsonBytes, quote, safeText } from '../quoting.ts';
 import type { ListedEntry, SetRecord, SetView } from '../services.ts';
 import { resolveSet, SHORT_ID } from '../set-spec.ts';
@@ -93,11 +94,18 @@ async function find(context: CommandContext, pattern: string | undefined, option
       `set ${record.set.slice(0, SHORT_ID)} is not wholly indexed file by file: not all of it was looked through`,
     );
   };
+  // With --json the result is one value, which has no room for progress.
+  const progress = output.json ? noProgress : context.progress();
+  let entries = 0;
+  const looked = (more: number): void => {
+    entries += more;
+    progress.update({ phase: 'looking through', done: entries, unit: 'entries' });
+  };
   async function* found(): AsyncGenerator<Found> {
     for (const record of sets) {
       if (record.filesystems.some((one) => !one.indexed)) skipped(record);
       if (record.filesystems.some((one) => one.indexed && mayHave(one, options)))
-        yield* inSet(await index.open(record), matches, wanted);
+        yield* inSet(await index.open(record), matches, wanted, looked);
     }
   }
   if (output.json) await output.array(asJson(found()));
@@ -124,7 +132,12 @@ const SLASH = Buffer.from('/');
 const mayHave = ({ problems }: SetRecord['filesystems'][number], options: Options): boolean =>
   !options.problems || problems > 0;
 
-async function* inSet(view: SetView, matches: Matches, wanted: (entry: ListedEntry) => boolean): AsyncGenerator<Found> {
+async function* inSet(
+  view: SetView,
+  matches: Matches,
+  wanted: (entry: ListedEntry) => boolean,
+  looked: (entries: number) => void,
+): AsyncGenerator<Found> {
   for (const { number, indexed } of view.record.filesystems) {
     const root = indexed ? await view.root(number) : undefined;
     if (root === undefined) continue;
@@ -132,6 +145,7 @@ async function* inSet(view: SetView, matches: Matches, wanted: (entry: ListedEnt
     for await (const { parents, entries } of view.walk(root)) {
       const above = Buffer.concat(parents.flatMap((name) => [SLASH, name]).concat(SLASH));
       const text = decodeArgument(above);
+      looked(entries.length);
       for (const entry of entries) {
         const name = decodeArgument(entry.name);
         if (wanted(entry) && matches(text + name, name))

@@ -52,6 +52,7 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
   const barcodes =
     options.cartridge?.map((word) => word.toUpperCase()) ??
     place.library.inventory().flatMap(({ barcode, type }) => (type === 'outside' ? [] : [barcode]));
+  const progress = context.progress();
   const result = await rebuildIndex(barcodes, {
     store: place.store,
     station: place.station,
@@ -59,8 +60,10 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
     clock: context.clock,
     program: PROGRAM,
     note: (text) => output.note(text),
+    at: (phase, done, unit = 'inodes') => progress.update({ phase, unit, ...(done !== undefined && { done }) }),
     signal: context.signal(),
   });
+  progress.end();
   if (output.json) output.value({ event: 'result', ...result });
   else {
     for (const { set, volume, how } of result.sets) output.line(`set ${set.slice(0, 8)} of ${volume}: from the ${how}`);
@@ -74,10 +77,14 @@ async function checkAll(context: CommandContext): Promise<ExitStatus> {
   const { output } = context;
   await requireIndex(context.home);
   await using store = await openIndexStore(context.home, { command: 'index check' });
+  const signal = context.signal();
+  const progress = context.progress();
   let whole = true;
   for (const set of await listSets(store)) {
     const record = set.manifest;
-    const found = await checkSet(store, await wholeManifest(store, set));
+    const phase = `checking set ${record.set.slice(0, 8)}`;
+    const checked = (rows: number): void => progress.update({ phase, done: rows, unit: 'rows' });
+    const found = await checkSet(store, await wholeManifest(store, set), { checked, signal });
     whole &&= found.whole;
     if (output.json) output.value({ set: record.set, volume: record.volume.name, ...found });
     else

@@ -57,14 +57,16 @@ async function verify(context: CommandContext, word: string, options: Options): 
       'name the volume that was backed up',
     );
   }
-  const index = await checkSet(place.store, manifest);
   const progress = context.progress();
+  const checked = (rows: number): void => progress.update({ phase: 'checking the index', done: rows, unit: 'rows' });
+  const index = await checkSet(place.store, manifest, { checked, signal: context.signal() });
   const result = await verifySet({
     manifest,
     index: await openSet(place.store, stored),
     station: place.station,
     ...(volume && found && { against: readAtOf(volume, found.path) }),
     progress: (done, total) => progress.update({ phase: 'verifying', done, total, unit: 'bytes' }),
+    looked: (entries) => progress.update({ phase: 'looking for what is lost', done: entries, unit: 'entries' }),
     signal: context.signal(),
   });
   progress.end();
