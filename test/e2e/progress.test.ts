@@ -30,8 +30,8 @@ interface Work {
 beforeAll(() => {
   ground = makeGround();
   const tree = mkdtempSync(join(ground.folder, 'big-'));
-  for (let i = 0; i < 3000; i++) writeFileSync(join(tree, `f${i}`), patterned(100, i));
-  writeFileSync(join(tree, 'large'), patterned(BIG_BYTES, 11));
+  for (let i = 0; i < 1500; i++) writeFileSync(join(tree, `f${i}`), patterned(100, i));
+  writeFileSync(join(tree, 'large'), Buffer.alloc(BIG_BYTES, patterned(65_521, 11)));
   big = join(ground.folder, 'big.img');
   makeVolume(big, tree, BIG_BYTES + 48 * 2 ** 20);
   home = homeCopy(ground);
