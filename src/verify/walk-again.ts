@@ -117,7 +117,7 @@ export async function walkAgain(
     store,
     startedAt,
     note,
-    walked: () => {},
+    walked: (inodes) => env.at?.(`walking ${volumeName} again, from tape:`, inodes, 'inodes'),
     source,
     stored,
     set: fromHex(set),
