@@ -4,6 +4,7 @@ export { type ChunkRecord, type FilesystemRecord, FORMAT_VERSION, type Manifest 
 export { openExt4 } from './filesystem/ext4/ext4.ts';
 export type { Filesystem, NotWalkable, OpenFilesystem, WalkBatch } from './filesystem/filesystem.ts';
 export { type ReadAt, readAtOf } from './filesystem/volume.ts';
+export { openXfs } from './filesystem/xfs/xfs.ts';
 export { openCopyManager } from './initiator/copy-manager.ts';
 export { openTapeDrive, type TapeDrive } from './initiator/tape-drive.ts';
 export type { Execute, ScsiCommand, ScsiResult } from './scsi/execute.ts';

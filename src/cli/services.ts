@@ -50,12 +50,28 @@ export interface TapeService extends CartridgeSource, AsyncDisposable {
   labelOf(cartridge: string): string;
 }
 
+export interface TapeOptions {
+  readonly note: (text: string) => void;
+  /** Wait for a drive, or a cartridge in one, that another process uses. */
+  readonly wait?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 export interface VolumeRestoreRequest {
   readonly set: SetRecord;
-  /** Path of a file or block device, bytes. */
-  readonly target: Uint8Array;
+  /** Path of a file or block device. */
+  readonly target: string;
   readonly overwrite: boolean;
-  readonly progress: (state: { readonly bytes: Bytes; readonly totalBytes: Bytes; readonly label: string }) => void;
+  /** Zeros also where the set stores nothing. A new or emptied file has them anyway. */
+  readonly zero: boolean;
+  /** Wait for a drive, or a cartridge in one, that another process uses. */
+  readonly wait: boolean;
+  readonly progress: (state: {
+    readonly phase: string;
+    readonly bytes: Bytes;
+    readonly totalBytes: Bytes;
+    readonly label: string;
+  }) => void;
   readonly note: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -70,7 +86,7 @@ export interface VolumeRestoreOutcome {
 
 export interface Services {
   openIndex(home: string): Promise<IndexService>;
-  openTapes(home: string, set: SetRecord, note: (text: string) => void, signal?: AbortSignal): Promise<TapeService>;
+  openTapes(home: string, set: SetRecord, options: TapeOptions): Promise<TapeService>;
   /** Bytes of virtual cartridges' `data` files at which objects begin; undefined for what is not a virtual cartridge of this home. */
   dataOffsets?(
     home: string,

@@ -13,6 +13,7 @@ import { systemRandom, toHex } from '../bytes/random.ts';
 import { REMEDY } from './frame.ts';
 import { KeyKind, SET_BYTES, setBytes, setKey } from './keys.ts';
 import { type KeyRange, type KvOperation, type KvStore, rangeAfter } from './kv-store.ts';
+import { systemErrorOf } from './level-errors.ts';
 import {
   assessFiles,
   beginSession,
@@ -41,8 +42,11 @@ export interface OpenStoreOptions {
   readonly replaceDamaged?: boolean;
 }
 
-/** Milliseconds that a process has LevelDB before it serves others: a short command never starts a server. */
-const SERVE_AFTER_MS = 40;
+/**
+ * Milliseconds that a process has LevelDB before it serves others: a short command never starts a server, which costs it as
+ * much as opening LevelDB (node:net brings node:cluster along), also with a cold cache.
+ */
+const SERVE_AFTER_MS = 250;
 const WAIT_MS = 10_000;
 const RETRY_MS = 15;
 /** Files that look damaged are looked at again for so long: another process may be opening LevelDB just now. */
@@ -241,6 +245,9 @@ export class Store implements KvStore {
       const cause =
         error instanceof Error ? (error.cause as { code?: string; message?: string } | undefined) : undefined;
       if (cause?.code === 'LEVEL_LOCKED') return false;
+      // The store is as good as it was: it is neither damaged nor to be moved aside.
+      const system = systemErrorOf(error);
+      if (system !== undefined) throw new FormatError('io', where, 'cannot be opened', { cause: system });
       if (marker === null) throw new FormatError('io', where, 'cannot be made', { cause: error });
       this.#damaged(`LevelDB does not open it: ${cause?.message ?? String(error)}`, error);
       return false;
@@ -420,7 +427,9 @@ class LevelBackend implements KvStore {
     try {
       await batch.write({ sync });
     } catch (error) {
-      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', { cause: error });
+      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', {
+        cause: systemErrorOf(error) ?? error,
+      });
     }
   }
 

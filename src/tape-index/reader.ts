@@ -6,6 +6,7 @@
  * itself. Every such finding is a FormatError `corrupt` that names the row and the remedy.
  */
 import { FormatError } from '../bytes/errors.ts';
+import { type Child, DISK_FILESYSTEM, DiskTree, type PlacedFilesystem } from './disk-tree.ts';
 import { FileType, fileTypeOf, type IndexEntry } from './entry.ts';
 import { REMEDY } from './frame.ts';
 import {
@@ -29,7 +30,8 @@ export type { StoredEntry } from './page-entry.ts';
 
 /** What of a manifest look-ups need. */
 export type SetIdentity = Pick<Manifest, 'set' | 'base'> & {
-  readonly filesystems: readonly Pick<Manifest['filesystems'][number], 'number' | 'rootInode' | 'indexed'>[];
+  readonly startedAt?: string;
+  readonly filesystems: readonly (PlacedFilesystem & Pick<Manifest['filesystems'][number], 'rootInode'>)[];
 };
 
 /** Decoded pages kept, at most; about 40 KiB each. */
@@ -81,16 +83,20 @@ export class SetIndex {
   readonly #set: SetIdentity;
   /** This set, its base, the base's base, ... */
   readonly #chain: readonly Uint8Array[];
+  /** Of a volume that is divided. */
+  readonly #disk: DiskTree | undefined;
   readonly #cache = new Map<string, PageRows>();
 
   constructor(store: KvStore, set: SetIdentity, chain: readonly Uint8Array[]) {
     this.#store = store;
     this.#set = set;
     this.#chain = chain;
+    this.#disk = DiskTree.of(set.filesystems, set.startedAt);
   }
 
-  /** The first filesystem that is indexed; most volumes have one. */
+  /** Of a volume that is divided the tree above its filesystems, else the one that is indexed. */
   get defaultFilesystem(): number | undefined {
+    if (this.#disk !== undefined) return DISK_FILESYSTEM;
     return this.#set.filesystems.find((filesystem) => filesystem.indexed)?.number;
   }
 
@@ -112,13 +118,30 @@ export class SetIndex {
 
   /** The root directory; `undefined` when the filesystem is not in the set or not indexed. */
   async root(filesystem = this.defaultFilesystem): Promise<StoredEntry | undefined> {
+    if (filesystem === DISK_FILESYSTEM) return this.#disk?.root;
+    return this.#rootOf(filesystem, NO_NAME);
+  }
+
+  async #rootOf(filesystem: number | undefined, name: Uint8Array): Promise<StoredEntry | undefined> {
     const found = this.#set.filesystems.find(({ number, indexed }) => number === filesystem && indexed);
-    return found && this.#record(found.number, found.rootInode, NO_NAME);
+    return found && this.#record(found.number, found.rootInode, name);
+  }
+
+  /** A name of the tree above the filesystems. */
+  async #diskEntry({ name, entry, filesystem }: Child): Promise<StoredEntry> {
+    const found = entry ?? (await this.#rootOf(filesystem, name));
+    if (found === undefined)
+      throw new FormatError('corrupt', `filesystem ${filesystem}`, `is not in the set ${REMEDY}`);
+    return found;
   }
 
   /** The entry `name` of a directory. */
   async lookUp(directory: IndexEntry, name: Uint8Array): Promise<StoredEntry | undefined> {
     if (name.length === 0 || name.length > 255) return undefined;
+    if (directory.filesystem === DISK_FILESYSTEM) {
+      const child = this.#disk?.child(directory.inode, name);
+      return child && this.#diskEntry(child);
+    }
     const set = await this.#holder(KeyKind.directoryRoster, directory);
     const page = await this.#pageFor(set, directory, name);
     const index = findName(page, name);
@@ -183,6 +206,11 @@ export class SetIndex {
 
   /** Entries of a directory in the order of their bytes, a page at a time, those after the name `after` if given. */
   async *list(directory: IndexEntry, after: Uint8Array = NO_NAME): AsyncGenerator<readonly StoredEntry[]> {
+    if (directory.filesystem === DISK_FILESYSTEM) {
+      const children = this.#disk?.list(directory.inode) ?? [];
+      for (const child of children) if (compareBytes(child.name, after) > 0) yield [await this.#diskEntry(child)];
+      return;
+    }
     const set = await this.#holder(KeyKind.directoryRoster, directory);
     let page = await this.#pageFor(set, directory, after);
     let pages = 1;
@@ -214,8 +242,8 @@ export class SetIndex {
       damaged === undefined ? this.list(of) : this.listReadable(of, (error) => damaged(error, names));
     const stack: { pages: AsyncGenerator<readonly StoredEntry[]>; rest: readonly StoredEntry[] }[] = [];
     const parents: Uint8Array[] = [];
-    const open = new Set<number>([directory.inode]);
-    const inodes: number[] = [directory.inode];
+    const open = new Set<string>([numberOf(directory)]);
+    const numbers: string[] = [numberOf(directory)];
     stack.push({ pages: list(directory, []), rest: [] });
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
@@ -224,7 +252,7 @@ export class SetIndex {
         if (next.done === true) {
           stack.pop();
           parents.pop();
-          open.delete(inodes.pop() ?? -1);
+          open.delete(numbers.pop() ?? '');
           continue;
         }
         top.rest = next.value;
@@ -235,14 +263,14 @@ export class SetIndex {
       top.rest = at < 0 ? [] : top.rest.slice(at + 1);
       if (at < 0) continue;
       const down = entries[at];
-      if (open.has(down.inode) || stack.length >= DEPTH_MAX) {
+      if (open.has(numberOf(down)) || stack.length >= DEPTH_MAX) {
         const error = new FormatError('corrupt', `directory ${down.inode}`, `is inside itself in the index ${REMEDY}`);
         if (damaged === undefined) throw error;
         damaged(error, [...parents, down.name]);
         continue;
       }
-      open.add(down.inode);
-      inodes.push(down.inode);
+      open.add(numberOf(down));
+      numbers.push(numberOf(down));
       parents.push(down.name);
       stack.push({ pages: list(down, [...parents]), rest: [] });
     }
@@ -255,11 +283,12 @@ export class SetIndex {
   async entryOf(inode: number, filesystem = this.defaultFilesystem): Promise<StoredEntry | undefined> {
     const root = await this.root(filesystem);
     if (root === undefined || root.inode === inode) return root;
-    const set = await this.#holder(KeyKind.recordRoster, { filesystem: root.filesystem, inode });
-    if ((await this.#store.get(recordKey(set, root.filesystem, inode, 0))) !== undefined)
+    const isDisk = root.filesystem === DISK_FILESYSTEM;
+    const set = isDisk ? undefined : await this.#holder(KeyKind.recordRoster, { filesystem: root.filesystem, inode });
+    if (set !== undefined && (await this.#store.get(recordKey(set, root.filesystem, inode, 0))) !== undefined)
       return this.#record(root.filesystem, inode, NO_NAME);
     for await (const { entries } of this.walk(root)) {
-      const found = entries.find((entry) => entry.inode === inode);
+      const found = entries.find((entry) => entry.inode === inode && entry.filesystem === root.filesystem);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -388,6 +417,8 @@ export class SetIndex {
   }
 }
 
+/** An inode's number is its own only within its filesystem. */
+const numberOf = ({ filesystem, inode }: IndexEntry): string => `${filesystem}:${inode}`;
 const idOf = (set: Uint8Array): string => Buffer.from(set).toString('hex', 0, 4);
 const cacheKey = (key: Uint8Array): string => Buffer.from(key).toString('latin1');
 

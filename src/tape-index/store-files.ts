@@ -29,7 +29,6 @@ import {
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { crc32c } from '../bytes/crc32c.ts';
@@ -162,19 +161,25 @@ export function beginSession(folder: string, session: string): void {
   writeFileSync(sessionPath(folder), session, { mode: 0o600 });
 }
 
-/** Call after LevelDB was closed. Does nothing when another process has it already: its session is the one that counts. */
+/**
+ * Call after LevelDB was closed. Does nothing when another process has it already: its session is the one that counts.
+ * Where it cannot be written the end counts as unclean, which costs the next process a look at the newest sets.
+ */
 export function endSession(folder: string, session: string, generation: number): void {
+  try {
+    writeClean(folder, session, generation);
+  } catch {
+    // no room, or the next process is opening LevelDB: what the command did is done all the same
+  }
+}
+
+function writeClean(folder: string, session: string, generation: number): void {
   const database = databaseFolder(folder);
   const files: Record<string, { bytes: number; crc: number | null }> = {};
-  try {
-    for (const name of listFiles(database)) {
-      const path = join(database, name);
-      const table = /\.(ldb|sst)$/.test(name);
-      files[name] = { bytes: statSync(path).size, crc: table ? null : crc32c(readFileSync(path)) };
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // the next process is opening LevelDB
-    throw error;
+  for (const name of listFiles(database)) {
+    const path = join(database, name);
+    const table = /\.(ldb|sst)$/.test(name);
+    files[name] = { bytes: statSync(path).size, crc: table ? null : crc32c(readFileSync(path)) };
   }
   if (readSession(folder) === session)
     writeJson(cleanPath(folder), { session, generation, files } satisfies CleanMarker, false);
@@ -255,15 +260,20 @@ const sumOf = (line: string): string => crc32c(Buffer.from(line)).toString(16).p
 
 function writeJson(path: string, value: object, durable: boolean): void {
   const temporary = `${path}.${process.pid}.new`;
-  const file = openSync(temporary, 'w', 0o600);
   try {
     const line = JSON.stringify(value);
-    writeSync(file, `${line}\n${sumOf(line)}\n`);
-    if (durable) fsyncSync(file);
-  } finally {
-    closeSync(file);
+    const file = openSync(temporary, 'w', 0o600);
+    try {
+      writeFileSync(file, `${line}\n${sumOf(line)}\n`); // all of it: write(2) alone may stop short on a full disk
+      if (durable) fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  renameSync(temporary, path);
   if (!durable) return;
   const parent = openSync(join(path, '..'), 'r');
   try {

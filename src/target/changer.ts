@@ -82,18 +82,26 @@ export class ChangerUnit implements LogicalUnit {
   get name(): string {
     return this.#server.name;
   }
+  get serialNumber(): string {
+    return this.#server.identity.serialNumber;
+  }
   /** Someone locked the mail slots. */
   get removalPrevented(): boolean {
     return this.#preventedBy.size > 0;
   }
 
-  forNexus(nexus: string, additions?: UnitAdditions): Execute {
-    return this.#server.forNexus(nexus, additions);
+  forNexus(nexus: string, additions?: UnitAdditions, onBehalfOf?: string): Execute {
+    return this.#server.forNexus(nexus, additions, onBehalfOf);
   }
 
   loseNexus(nexus: string): void {
     this.#preventedBy.delete(nexus);
     this.#server.loseNexus(nexus);
+  }
+
+  reset(): void {
+    this.#preventedBy.clear();
+    this.#server.reset();
   }
 
   /** An operator used a mail slot: 28h/01h to every nexus. */

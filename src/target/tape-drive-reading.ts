@@ -11,7 +11,7 @@ import type { Handler } from './logical-unit.ts';
 import type { DriveState } from './tape-drive-state.ts';
 
 /** Bytes that one READ of fixed blocks may ask for. */
-export const FIXED_READ_BYTES_MAX = 64 * 1024 * 1024;
+export const FIXED_READ_BYTES_MAX = 32 * 1024 * 1024;
 
 export function read6(state: DriveState): Handler {
   return state.onMedium('READ', async (medium, command) => {

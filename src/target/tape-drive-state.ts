@@ -6,6 +6,7 @@ import { checkCondition, type ScsiCommand, type ScsiResult } from '../scsi/execu
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
 import { deferredWriteError, mediumNotPresent, positionError, spaceAllocationFailed } from '../scsi/stream/sense.ts';
 import type { TapeMedium } from '../tape/medium.ts';
+import { isHostFull } from './host-full.ts';
 import type { CommandContext, Handler } from './logical-unit.ts';
 
 /** What is written on a cartridge and in its chip. */
@@ -46,16 +47,9 @@ class BufferedWriteError extends FormatError {
   }
 }
 
-const HOST_IS_FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
-
-/** Sense data for a write that failed: the medium's fault, or that of a full disk below it. errno(3). */
-export function writeFailureSense(error: unknown): Sense {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as NodeJS.ErrnoException;
-    if (code !== undefined && HOST_IS_FULL.has(code)) return spaceAllocationFailed();
-  }
-  return deferredWriteError();
-}
+/** Sense data for a write that failed: the medium's fault, or that of a full disk below it. */
+export const writeFailureSense = (error: unknown): Sense =>
+  isHostFull(error) ? spaceAllocationFailed() : deferredWriteError();
 
 export class DriveState {
   medium: TapeMedium | undefined;

@@ -1,6 +1,7 @@
 /** WRITE (6), WRITE FILEMARKS (6) and ERASE (6). SSC-4, 6.13, 6.14, 6.2. */
 import { FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
+import type { Lender } from '../bytes/lender.ts';
 import { dataPhaseError, invalidFieldInCdb, type Sense } from '../scsi/common/sense.ts';
 import { checkCondition, good, type ScsiResult } from '../scsi/execute.ts';
 import { ReadWrite6, WriteFilemarks6 } from '../scsi/stream/commands.ts';
@@ -24,7 +25,8 @@ export function write6(state: DriveState): Handler {
     if (data === undefined || data.length < blocks * blockLength) return checkCondition(dataPhaseError());
     const refused = refusal(medium);
     if (refused !== undefined) return checkCondition(refused);
-    const result = await writeBlocks(state, medium, data, blocks, blockLength, fixed);
+    const lent = { data, lender: command.dataOutLender };
+    const result = await writeBlocks(state, medium, lent, blocks, blockLength, fixed);
     if (!state.buffered) await state.synchronize(medium);
     return result;
   });
@@ -33,7 +35,7 @@ export function write6(state: DriveState): Handler {
 async function writeBlocks(
   state: DriveState,
   medium: TapeMedium,
-  data: Uint8Array,
+  { data, lender }: { readonly data: Uint8Array; readonly lender: Lender | undefined },
   blocks: number,
   blockLength: number,
   fixed: boolean,
@@ -42,7 +44,7 @@ async function writeBlocks(
   for (let done = 0; done < blocks; done++) {
     const at = done * blockLength;
     state.noteWrite(medium);
-    const outcome = await attempt(state, 'WRITE', () => medium.append(data.subarray(at, at + blockLength)));
+    const outcome = await attempt(state, 'WRITE', () => medium.append(data.subarray(at, at + blockLength), lender));
     if (typeof outcome !== 'string') return checkCondition(outcome);
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(fixed ? blocks - done : blockLength));
     state.noteWritten(blockLength);

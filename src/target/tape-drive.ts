@@ -14,7 +14,7 @@ import { checkCondition, type Execute, good } from '../scsi/execute.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
 import type { TapeMedium } from '../tape/medium.ts';
 import { InOrder } from './in-order.ts';
-import { type CommandTable, DeviceServer, type LogicalUnit, type UnitAdditions } from './logical-unit.ts';
+import { type CommandTable, DeviceServer, type LogicalUnit, stopped, type UnitAdditions } from './logical-unit.ts';
 import { logSense, readAttribute, readBlockLimits, reportDensitySupport } from './tape-drive-log.ts';
 import { modeSelect, modeSense } from './tape-drive-mode.ts';
 import {
@@ -89,8 +89,8 @@ export class TapeDriveUnit implements LogicalUnit {
     return this.#state.failures;
   }
 
-  forNexus(nexus: string, additions?: UnitAdditions): Execute {
-    return this.#server.forNexus(nexus, additions);
+  forNexus(nexus: string, additions?: UnitAdditions, onBehalfOf?: string): Execute {
+    return this.#server.forNexus(nexus, additions, onBehalfOf);
   }
 
   /** A unit attention for every nexus but `except`. */
@@ -102,6 +102,14 @@ export class TapeDriveUnit implements LogicalUnit {
   loseNexus(nexus: string): void {
     this.#state.preventedBy.delete(nexus);
     this.#server.loseNexus(nexus);
+  }
+
+  /** LOGICAL UNIT RESET: mode parameters are as they were at the start. */
+  reset(): void {
+    this.#state.preventedBy.clear();
+    this.#state.buffered = true;
+    this.#state.blockLength = 0;
+    this.#server.reset();
   }
 
   /** Puts a medium in and threads it, at its beginning. @throws Error when there is one */
@@ -145,8 +153,7 @@ export class TapeDriveUnit implements LogicalUnit {
   #inOrder(table: CommandTable): CommandTable {
     const entries = Object.entries(table).map(([code, handler]): [string, CommandTable[number]] => [
       code,
-      (command, context) =>
-        this.#queue.run(() => (context.signal?.aborted ? { status: 'task-aborted' } : handler(command, context))),
+      (command, context) => this.#queue.run(() => stopped(context) ?? handler(command, context)),
     ]);
     return Object.fromEntries(entries);
   }

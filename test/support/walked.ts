@@ -122,14 +122,18 @@ export function pathsOf(walked: Walked, root: number): Map<string, number> {
   return paths;
 }
 
-/** A file's bytes by its extents. */
-export async function contentOf(inode: WalkedInode, readAt: ReadAt): Promise<Buffer> {
+const MAGIC = Buffer.from('c03b3998', 'hex');
+
+/** A file's bytes by its extents. `blockSize`: of the filesystem, for escaped copies in its journal. */
+export async function contentOf(inode: WalkedInode, readAt: ReadAt, blockSize = 0): Promise<Buffer> {
   const content = Buffer.alloc(inode.size);
   for (const extent of inode.extents) {
     if (extent.literal !== undefined) extent.literal.copy(content, extent.fileOffset);
-    if (extent.kind !== 0) continue;
+    if (extent.kind !== 0 && extent.kind !== 3) continue;
     const view = await readAt(extent.volumeOffset, extent.length);
     Buffer.from(view.buffer, view.byteOffset, extent.length).copy(content, extent.fileOffset);
+    if (extent.kind !== 3) continue;
+    for (let at = 0; at < extent.length; at += blockSize) MAGIC.copy(content, extent.fileOffset + at);
   }
   return content;
 }

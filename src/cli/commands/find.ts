@@ -4,7 +4,7 @@ import type { UnreadableSet } from '../../tape-index/sets.ts';
 import { decodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { entryJson } from '../entry-text.ts';
-import { ExitStatus } from '../exit.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
 import { jsonBytes, quote, safeText } from '../quoting.ts';
 import type { ListedEntry, SetRecord, SetView } from '../services.ts';
 import { resolveSet, SHORT_ID } from '../set-spec.ts';
@@ -93,7 +93,7 @@ async function find(context: CommandContext, pattern: string | undefined, option
   if (all.length + unreadable.length === 0)
     throw new UserError('find', 'there are no sets yet', '`reelmap backup VOLUME` makes one');
   const sets = chosen(all, options, unreadable);
-  if (options.set === undefined) for (const { reason } of unreadable) output.error(reason);
+  if (options.set === undefined) for (const { reason } of unreadable) output.error(problemOf(reason));
   let unread = options.set === undefined ? unreadable.length : 0;
   const skipped = (record: SetRecord): void => {
     unread++;
@@ -103,7 +103,7 @@ async function find(context: CommandContext, pattern: string | undefined, option
   };
   const damaged = (error: FormatError): void => {
     unread++;
-    output.error(error.message);
+    output.error(problemOf(error));
   };
   async function* found(): AsyncGenerator<Found> {
     for (const record of sets) {
@@ -147,12 +147,14 @@ async function* inSet(
   wanted: (entry: ListedEntry) => boolean,
   damaged: (error: FormatError) => void,
 ): AsyncGenerator<Found> {
-  for (const { number, indexed } of view.record.filesystems) {
+  for (const { number, indexed, path = '' } of view.record.filesystems) {
     const root = indexed ? await view.root(number) : undefined;
     if (root === undefined) continue;
-    if (wanted(root) && matches('/', '')) yield { record: view.record, path: SLASH, entry: root };
+    const top = path === '' ? '/' : path;
+    if (wanted(root) && matches(top, path.slice(path.lastIndexOf('/') + 1)))
+      yield { record: view.record, path: Buffer.from(top), entry: root };
     for await (const { parents, entries } of view.walk(root, damaged)) {
-      const above = Buffer.concat(parents.flatMap((name) => [SLASH, name]).concat(SLASH));
+      const above = Buffer.concat([Buffer.from(path), ...parents.flatMap((name) => [SLASH, name]), SLASH]);
       const text = decodeArgument(above);
       for (const entry of entries) {
         const name = decodeArgument(entry.name);

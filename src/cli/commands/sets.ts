@@ -1,7 +1,9 @@
 /** `reelmap sets`: the backup sets; `sets drop SET` forgets one. */
 import { UserError } from '../../bytes/errors.ts';
+import type { FilesystemRecord } from '../../bytes/manifest.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
-import { ExitStatus } from '../exit.ts';
+import { filesystemText } from '../entry-text.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
 import { findSet } from '../open-set.ts';
 import { formatBytes } from '../progress.ts';
 import { safeText } from '../quoting.ts';
@@ -31,7 +33,7 @@ async function list({ services, home, output }: CommandContext): Promise<ExitSta
   await using index = await (await services()).openIndex(home);
   let status: ExitStatus = ExitStatus.done;
   const sets = await index.sets(({ reason }) => {
-    output.error(reason);
+    output.error(problemOf(reason));
     status = ExitStatus.partial;
   });
   if (output.json) {
@@ -53,8 +55,16 @@ async function list({ services, home, output }: CommandContext): Promise<ExitSta
     if (record.filesystems.some((one) => !one.indexed)) columns.push('(not all indexed)');
     if (record.damaged) columns.push(safeText(`(index damaged: ${record.damaged})`));
     output.line(columns.join('  '));
+    for (const filesystem of record.filesystems) output.line(filesystemLine(filesystem));
   }
   return status;
+}
+
+/** Indented under its set. */
+function filesystemLine(filesystem: FilesystemRecord): string {
+  const { path = '/', entries, reason } = filesystem;
+  const what = reason === null ? `${entries} files` : `copied whole: ${safeText(reason)}`;
+  return `          ${safeText(path).padEnd(16)}  ${filesystemText(filesystem)}, ${what}`;
 }
 
 /** A set for programs; `filesystems` has the reason where one is not indexed. */
@@ -72,6 +82,7 @@ function setJson(record: SetRecord): Readonly<Record<string, unknown>> {
     files: total(record, 'entries'),
     problems: total(record, 'problems'),
     damaged: record.damaged ?? null,
+    disk: record.disk ?? null,
     storedBytes: record.storedBytes,
     cartridges: record.cartridges,
     filesystems: record.filesystems,

@@ -1,5 +1,5 @@
 /** `reelmap tape export-files SET DIR`: each tape file of a set as a file, byte for byte what `dd` of the tape would give. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, UserError } from '../../bytes/errors.ts';
 import type { Manifest } from '../../bytes/manifest.ts';
@@ -8,6 +8,7 @@ import { scanForwards } from '../../catalog/scan.ts';
 import type { TapeDrive } from '../../initiator/tape-drive.ts';
 import { RECORD_BYTES_MAX } from '../../library/tape-file.ts';
 import { type StationCartridges, stationCartridges } from '../../restore/station-cartridges.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
 import { wholeManifest } from '../../tape-index/sets.ts';
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
@@ -15,6 +16,8 @@ import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
 import { quote, safeText } from '../quoting.ts';
 import { findStoredSet } from '../set-spec.ts';
+import { systemWords } from '../system-words.ts';
+import { textPath } from '../text-path.ts';
 import { openWorkplace } from '../workplace.ts';
 
 interface Options {
@@ -58,7 +61,7 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
   });
   const stored = await findStoredSet(place.store, word);
   const manifest = await wholeManifest(place.store, stored);
-  makeFolder(dir, options.overwrite === true);
+  makeFolder(textPath(dir), options.overwrite === true);
   const cartridges = await stationCartridges(place.station, manifest.cartridges, (text) => output.note(text));
   const copier = new Copier(context, cartridges, dir);
   for (const wanted of filesOf(manifest)) await copier.copy(wanted);
@@ -71,13 +74,13 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
 function makeFolder(dir: string, overwrite: boolean): void {
   const shown = quote(encodeArgument(dir));
   try {
-    mkdirSync(dir, { recursive: true });
+    makeFolders(dir);
     if (readdirSync(dir).length > 0 && !overwrite)
       throw new UserError(shown, 'is not empty', 'name a new folder, or use --overwrite');
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
-    const words = code === 'EEXIST' || code === 'ENOTDIR' ? 'is no folder' : `cannot be made: ${code}`;
+    const words = code === 'ENOTDIR' ? 'is no folder' : `cannot be made: ${systemWords(cause)}`;
     throw new UserError(shown, words, 'name another folder', { cause });
   }
 }

@@ -4,7 +4,7 @@ import type { CartridgeRecord } from '../../tape-index/records.ts';
 import type { StoredSet } from '../../tape-index/sets.ts';
 import type { CartridgePlace, VirtualLibrary } from '../../target/virtual-library/library.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
-import { ExitStatus } from '../exit.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
 import { hasIndex, lostIndex } from '../lost-index.ts';
 import { formatBytes } from '../progress.ts';
 import { safeText } from '../quoting.ts';
@@ -49,7 +49,7 @@ async function list(context: CommandContext): Promise<ExitStatus> {
     for (const one of rows) output.line(text(one));
   }
   if (lost !== undefined) output.note(`note: ${lost.message}`);
-  for (const problem of known.problems) output.error(problem);
+  for (const problem of known.problems) output.error(problemOf(problem));
   const whole =
     known.problems.length === 0 && rows.every(({ state, problems }) => state !== 'damaged' && !problems.length);
   return whole ? ExitStatus.done : ExitStatus.partial;

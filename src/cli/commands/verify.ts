@@ -1,7 +1,6 @@
 /** `reelmap verify SET`: reads the tape back and says what is proven and what is lost. */
 import { FormatError, UserError } from '../../bytes/errors.ts';
 import { readAtOf } from '../../filesystem/volume.ts';
-import { openFileStore } from '../../storage/file-store.ts';
 import { checkChunks, checkSet } from '../../tape-index/check.ts';
 import type { KvStore } from '../../tape-index/kv-store.ts';
 import { getProof, type Proof, putProof } from '../../tape-index/proofs.ts';
@@ -16,6 +15,7 @@ import { formatBytes } from '../progress.ts';
 import { jsonBytes, quote, safeText } from '../quoting.ts';
 import { findStoredSet } from '../set-spec.ts';
 import { findVolume } from '../volume.ts';
+import { openVolume } from '../volume-store.ts';
 import { openWorkplace } from '../workplace.ts';
 
 interface Options {
@@ -45,12 +45,12 @@ async function verify(context: CommandContext, word: string, options: Options): 
   const stored = await findStoredSet(place.store, word);
   const { manifest } = stored;
   const found = options.against === undefined ? undefined : findVolume(options.against);
-  await using volume =
-    found === undefined ? undefined : await openFileStore(found.path, { writable: false, direct: 'bulk' });
-  if (volume !== undefined && volume.byteLength !== manifest.volume.byteLength) {
+  await using volume = found === undefined ? undefined : await openVolume(found, false);
+  const against = volume?.store;
+  if (against !== undefined && against.byteLength !== manifest.volume.byteLength) {
     throw new UserError(
       options.against ?? '',
-      `is ${volume.byteLength} bytes, the set's volume ${manifest.volume.byteLength}`,
+      `is ${against.byteLength} bytes, the set's volume ${manifest.volume.byteLength}`,
       'name the volume that was backed up',
     );
   }
@@ -63,7 +63,7 @@ async function verify(context: CommandContext, word: string, options: Options): 
     store,
     set: stored,
     station: place.station,
-    ...(volume && found && { against: readAtOf(volume, found.path) }),
+    ...(against && found && { against: readAtOf(against, found.name) }),
     at,
     progress: (done, total) => progress.update({ phase: 'verifying', done, total, unit: 'bytes' }),
     signal: context.signal(),

@@ -11,8 +11,9 @@ import { FormatError } from '../../bytes/errors.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
 import { type Bytes, bytes, type TapeObject } from '../../bytes/units.ts';
-import { replaceFile, syncFolder } from '../../storage/atomic-file.ts';
+import { replaceFile, syncFolderAside, writeNewFile } from '../../storage/atomic-file.ts';
 import { openFileStore } from '../../storage/file-store.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
 import { isHeld, tryLock } from '../../storage/process-lock.ts';
 import { formatMedium, openMedium } from '../../tape/file-medium.ts';
 import type { TapeMedium } from '../../tape/medium.ts';
@@ -49,37 +50,65 @@ export async function createCartridge(cartridges: string, spec: NewCartridge): P
     throw new FormatError('unsupported', `cartridge ${barcode}`, 'a barcode has 1 to 32 capital letters and digits');
   const folder = folderOf(cartridges, barcode);
   if (existsSync(folder)) throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already');
-  mkdirSync(cartridges, { recursive: true });
+  makeFolders(cartridges);
+  removeLeftOver(cartridges, barcode);
   const making = join(cartridges, `.${barcode}.${process.pid}.new`);
-  rmSync(making, { recursive: true, force: true });
+  try {
+    await fillCartridge(making, folder, spec);
+    publish(making, folder, barcode);
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true });
+    throw error;
+  }
+  await syncFolderAside(cartridges);
+}
+
+/** What killed processes left of this cartridge. */
+function removeLeftOver(cartridges: string, barcode: string): void {
+  for (const name of readdirSync(cartridges)) {
+    const [, left, pid] = /^\.([A-Z0-9]+)\.(\d+)\.new$/.exec(name) ?? [];
+    if (left === barcode && (Number(pid) === process.pid || !existsSync(`/proc/${pid}`)))
+      rmSync(join(cartridges, name), { recursive: true, force: true });
+  }
+}
+
+function publish(making: string, folder: string, barcode: string): void {
+  try {
+    renameSync(making, folder);
+  } catch (cause) {
+    if (!existsSync(folder)) throw cause;
+    throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already', { cause });
+  }
+}
+
+/** @param folder what it will be called, for errors */
+async function fillCartridge(making: string, folder: string, spec: NewCartridge): Promise<void> {
+  const { barcode, capacity, earlyWarningZone, worm } = spec;
   mkdirSync(making);
   {
-    await using data = await openFileStore(join(making, 'data'), { writable: true, create: true });
-    await using map = await openFileStore(join(making, 'map'), { writable: true, create: true });
-    const { capacity, earlyWarningZone, worm } = spec;
+    const store = (file: string) =>
+      openFileStore(join(making, file), { writable: true, create: true, name: join(folder, file) });
+    await using data = await store('data');
+    await using map = await store('map');
     await formatMedium(
       { data, map, name: `cartridge ${barcode}` },
       { capacity, ...(earlyWarningZone !== undefined && { earlyWarningZone }), ...(worm !== undefined && { worm }) },
     );
-    await map.flush();
   }
-  writeCase(making, {
+  const info = {
     barcode,
     serialNumber: toHex(systemRandom(5)).toUpperCase(),
     writeProtected: false,
     createdAt: new Date().toISOString(),
-  });
-  try {
-    renameSync(making, folder);
-  } catch (cause) {
-    rmSync(making, { recursive: true, force: true });
-    throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already', { cause });
-  }
-  syncFolder(cartridges);
+  };
+  await writeNewFile(join(making, CASE_FILE), caseText(info));
+  await syncFolderAside(making);
 }
 
-const writeCase = (folder: string, info: CartridgeCase): void =>
-  replaceFile(join(folder, 'cartridge.json'), `${JSON.stringify(info, undefined, 1)}\n`);
+const CASE_FILE = 'cartridge.json';
+const caseText = (info: CartridgeCase): string => `${JSON.stringify(info, undefined, 1)}\n`;
+
+const writeCase = (folder: string, info: CartridgeCase): void => replaceFile(join(folder, CASE_FILE), caseText(info));
 
 /** @throws FormatError when it is not there or damaged */
 export function readCase(cartridges: string, barcode: string): CartridgeCase {
