@@ -119,6 +119,7 @@ export async function walkAgain(
     walked: () => {},
     source,
     stored,
+    storedUntil: isComplete(chunks) ? Number.POSITIVE_INFINITY : endOf(chunks),
     set: fromHex(set),
     ...(signal && { signal }),
   });
@@ -154,6 +155,9 @@ export async function walkAgain(
   await sealSet(store, manifest);
   return manifest;
 }
+
+const endOf = (chunks: readonly FoundChunk[]): number =>
+  chunks.reduce((end, { record }) => Math.max(end, record.volumeOffset + record.byteLength), 0);
 
 function extentsOf(chunks: readonly FoundChunk[]): Runs {
   const builder = new RunsBuilder();
