@@ -120,6 +120,7 @@ export async function walkAgain(
     walked: (inodes) => env.at?.(`walking ${volumeName} again, from tape:`, inodes, 'inodes'),
     source,
     stored,
+    storedUntil: isComplete(chunks) ? Number.POSITIVE_INFINITY : endOf(chunks),
     set: fromHex(set),
     ...(signal && { signal }),
   });
@@ -154,6 +155,9 @@ export async function walkAgain(
   await sealSet(store, manifest);
   return manifest;
 }
+
+const endOf = (chunks: readonly FoundChunk[]): number =>
+  chunks.reduce((end, { record }) => Math.max(end, record.volumeOffset + record.byteLength), 0);
 
 function extentsOf(chunks: readonly FoundChunk[]): Runs {
   const builder = new RunsBuilder();
