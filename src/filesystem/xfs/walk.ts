@@ -5,6 +5,7 @@
  * Memory: one batch, reads under way, the chunk records of one group, the directory list, and half a byte an inode.
  */
 import { loadNativeCrc32c } from '../../bytes/crc32c.ts';
+import { FormatError } from '../../bytes/errors.ts';
 import type { Runs } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { InodeRows } from '../ext4/inode-rows.ts';
@@ -36,7 +37,7 @@ const NOTES_MAX = 20;
 
 /**
  * @param allocated what is copied: a file with blocks elsewhere is told
- * @throws whatever is not a FormatError: damage is told in batches and `notes`
+ * @throws FormatError when there is no root directory, so that nothing has a name; other damage is told in batches and `notes`
  */
 export async function* walkXfs(
   g: Geometry,
@@ -62,6 +63,9 @@ export async function* walkXfs(
     treeBlocksLeft: g.blocksCount,
   };
   for await (const batch of readInodes(walk)) yield markUncopied(batch, allocated);
+  if (!walk.chunks.has(g.rootInode, Mark.directory)) {
+    throw new FormatError('corrupt', 'XFS', ['the root directory cannot be read', ...notes.slice(-3)].join('; '));
+  }
   yield* readNames(walk);
 }
 
