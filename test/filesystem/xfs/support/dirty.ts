@@ -29,16 +29,17 @@ export function workloadOf(seed: number): Workload {
     ['-m', 'rmapbt=1', '-i', 'nrext64=1'],
     ['-b', 'size=1024', '-n', 'size=4096'],
     ['-i', 'size=1024', '-s', 'size=4096'],
-    ['-m', 'reflink=0,finobt=0,inobtcount=0,bigtime=0', '-i', 'sparse=0'],
     ['-l', 'su=32k'],
+    ['-m', 'reflink=0,finobt=0,inobtcount=0,bigtime=0', '-i', 'sparse=0'],
   ];
+  const isShared = seed % 7 === 3;
   return {
     seed,
     size: 64 << 20,
-    mkfs: mkfs[seed % mkfs.length],
+    mkfs: mkfs[seed % (isShared ? mkfs.length - 1 : mkfs.length)],
     operations: [40, 150, 400, 3000][seed % 4],
     flush: seed % 3 === 0,
-    mix: seed % 7 === 3 ? 'shared' : 'all',
+    mix: isShared ? 'shared' : 'all',
     hold: seed % 5 === 0,
   };
 }

@@ -60,7 +60,7 @@ class Worker:
         except OSError as e:
             if e.errno in (errno.EIO, errno.ESHUTDOWN):
                 raise
-            if e.errno not in (errno.ENOENT, errno.ENOSPC, errno.EOPNOTSUPP, errno.EINVAL, errno.EEXIST, errno.ENOTEMPTY, errno.ENODATA, errno.ENOTDIR, errno.ELOOP, errno.EBADF, errno.EISDIR):
+            if e.errno not in (errno.ENOENT, errno.ENOSPC, errno.EOPNOTSUPP, errno.EINVAL, errno.EEXIST, errno.ENOTEMPTY, errno.ENODATA, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EBADF, errno.EISDIR):
                 raise
 
     def create(self):
@@ -263,9 +263,12 @@ else:
     os.waitpid(children[seed % PROCESSES], 0)  # the others are at work when it stops
 fd = os.open('.', os.O_RDONLY)
 fcntl.ioctl(fd, XFS_IOC_GOINGDOWN, struct.pack('=I', 1 if mode == 'flush' else 2))
+failed = 0
 for pid in children:
     try:
         os.kill(pid, 9)
-        os.waitpid(pid, 0)
+        status = os.waitpid(pid, 0)[1]
+        failed |= os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0
     except (ProcessLookupError, ChildProcessError):
         pass
+sys.exit(1 if failed else 0)
