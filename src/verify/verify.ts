@@ -253,7 +253,8 @@ async function affectedFiles(
 ): Promise<{ files: AffectedFile[]; fileCount: number }> {
   const files: AffectedFile[] = [];
   let fileCount = 0;
-  for (const { number, indexed } of manifest.filesystems) {
+  for (const { number, indexed, path = '' } of manifest.filesystems) {
+    const above = path.split('/').flatMap((name) => (name === '' ? [] : [new TextEncoder().encode(name)]));
     const root = indexed ? await index.root(number).catch(noneIfDamaged) : undefined;
     if (root === undefined) continue;
     for await (const { parents, entries } of index.walk(root, () => {})) {
@@ -263,7 +264,7 @@ async function affectedFiles(
         fileCount++;
         if (files.length >= FILES_MAX) continue;
         const { filesystem, inode } = entry;
-        files.push({ path: [...parents, entry.name], filesystem, inode, reason: range.reason ?? 'damaged' });
+        files.push({ path: [...above, ...parents, entry.name], filesystem, inode, reason: range.reason ?? 'damaged' });
       }
     }
   }
