@@ -154,9 +154,14 @@ async function parse(name: string, words: readonly string[]): Promise<Parsed | E
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return ExitStatus.done;
-    throw new UserError(name, error.message.replace(/^error: /, ''), `see \`reelmap ${name} --help\``, {
-      kind: 'usage',
-    });
+    throw new UserError(
+      name,
+      error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '),
+      `see \`reelmap ${name} --help\``,
+      {
+        kind: 'usage',
+      },
+    );
   }
   if (action === undefined) return ExitStatus.usage;
   return { action, options: command.opts<CommonOptions>() };
