@@ -720,8 +720,9 @@ def complain(message):
 def list_sets(sets, options):
     if options.files:
         manifest = sets.find(options.set)
-        for _, columns in sets.twin(manifest):
-            sys.stdout.buffer.write(b'\t'.join([columns[TYPE], columns[SIZE], columns[MTIME], columns[PATH]]) + b'\n')
+        for filesystem, columns in sets.twin(manifest):
+            path = path_in_set(manifest, filesystem, columns)
+            sys.stdout.buffer.write(b'\t'.join([columns[TYPE], columns[SIZE], columns[MTIME], path]) + b'\n')
         return 0
     for one in sets.inputs:
         if one.label is not None:
@@ -740,12 +741,20 @@ def escape(path):
     return re.sub(b'[\0-\x1f\\\\\x7f]', lambda match: names.get(match.group(0)[0], b'\\x%02x' % match.group(0)[0]), path)
 
 
+def path_in_set(manifest, filesystem, columns):
+    """Path of a line: below /1 or /vg/lv where the volume was a disk with several filesystems."""
+    above = [one.get('path', '') for one in manifest['filesystems'] if one['number'] == filesystem]
+    above = escape(os.fsencode(above[0])) if above else b''
+    return above if above and columns[PATH] == b'/' else above + columns[PATH]
+
+
 def find_line(sets, manifest, options):
     """(filesystem, columns) of the path."""
     wanted = escape(os.fsencode('/' + options.path.strip('/')))
-    found = [line for line in sets.twin(manifest) if line[1][PATH] == wanted]
     if options.filesystem is not None:
-        found = [line for line in found if line[0] == options.filesystem]
+        found = [line for line in sets.twin(manifest) if line[0] == options.filesystem and line[1][PATH] == wanted]
+    else:
+        found = [line for line in sets.twin(manifest) if path_in_set(manifest, line[0], line[1]) == wanted]
     if not found:
         raise Problem('%s: not in set %s' % (options.path, manifest['set']))
     if len(found) > 1:
@@ -919,7 +928,7 @@ def main(arguments):
     two = commands.add_parser('file', help='one file')
     two.add_argument('path', metavar='PATH')
     two.add_argument('out', metavar='OUT')
-    two.add_argument('--filesystem', type=int, help='number of the partition, where the volume has several')
+    two.add_argument('--filesystem', type=int, help='its number in manifest.json; the path is then that from its root')
     three = commands.add_parser('volume', help='the whole volume')
     three.add_argument('out', metavar='OUT', help='a new file, or with --overwrite a device')
     for command in (one, two, three):

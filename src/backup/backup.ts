@@ -9,14 +9,12 @@ import { type Runs, totalBytes } from '../bytes/extents.ts';
 import { type ChunkRecord, FORMAT_VERSION, type Manifest, type VolumeIdentity } from '../bytes/manifest.ts';
 import { fromHex, toHex } from '../bytes/random.ts';
 import { alignUp, type Bytes, MiB } from '../bytes/units.ts';
-import { type IndexedVolume, indexVolume } from '../catalog/index-volume.ts';
-import type { VolumeSource } from '../catalog/source.ts';
+import { diskRecordOf, type IndexedVolume, indexVolume, type TextParts } from '../catalog/index-volume.ts';
+import { inodeEstimateOf, notIndexedReason, type VolumeSource } from '../catalog/source.ts';
 import { GAP_BYTES_DEFAULT, storedRuns } from '../plan/stored-runs.ts';
-import { sealDigest } from '../tape-index/check.ts';
 import { chunks as chunksOf } from '../tape-index/chunks.ts';
 import { dropRun, listRuns, putCartridge, putRun } from '../tape-index/records.ts';
 import { getSet, listSets, sealSet, wholeManifest } from '../tape-index/sets.ts';
-import type { TextSink } from '../tape-index/text-twin.ts';
 import { abandonRun } from './abandon.ts';
 import { CHUNK_BYTES_DEFAULT, COMMIT_BYTES_DEFAULT, COMMIT_MS_DEFAULT, VolumeCopy } from './copy-volume.ts';
 import type { BackupEnvironment } from './environment.ts';
@@ -25,9 +23,7 @@ import { type BackupRun, newRun, recordOf, runOf, withCartridge } from './run.ts
 import { TapeSession } from './tape-session.ts';
 
 /** Keeps the text twin until the index file is written. */
-export interface TextSpool {
-  readonly add: TextSink;
-  reset(): void;
+export interface TextSpool extends TextParts {
   parts(): AsyncIterable<Uint8Array>;
 }
 
@@ -60,18 +56,42 @@ const INDEX_BYTES_PER_INODE = 64;
 /** @throws FormatError when it cannot be done; what is on tape by then stays, and the same call goes on with it */
 export async function backupVolume(request: BackupRequest, env: BackupEnvironment): Promise<BackupResult> {
   const { source } = request;
-  if (request.requireIndex && source.filesystem === undefined) {
-    throw new FormatError('unsupported', source.volume.source, `cannot be indexed: ${source.reason}`);
-  }
-  const stored = storedRuns(source.allocated, {
-    volumeBytes: source.volume.byteLength,
-    blockLength: env.disk.blockLength,
-    gapBytes: GAP_BYTES_DEFAULT,
-  });
+  if (request.requireIndex) refuseUnlessIndexed(source);
+  const stored = runsToStore(source, env.disk.blockLength);
   const run = await beginRun(request, env);
   const job = new BackupJob(request, env, run, stored);
   return (await job.resumeTape()) ?? job.finish(await job.copyAndIndex());
 }
+
+/** @throws FormatError `unsupported` when its files cannot be indexed */
+export function refuseUnlessIndexed(source: VolumeSource): void {
+  const reason = notIndexedReason(source);
+  if (reason === null) return;
+  const what = `cannot be indexed: ${reason}; leave --require-index out to back it up whole`;
+  throw new FormatError('unsupported', source.volume.source, what);
+}
+
+/** Most bytes of a label, an end file, the store's own files, and the least that an index takes. */
+const OVERHEAD_BYTES = 4 * MiB;
+
+/** About what a backup will write, on tape and to the index: less what a run that can go on has on tape already. */
+export async function neededBytes(
+  { source, recordSize }: Pick<BackupRequest, 'source' | 'recordSize'>,
+  { store, disk }: Pick<BackupEnvironment, 'store' | 'disk'>,
+): Promise<Bytes> {
+  const stored = totalBytes(runsToStore(source, disk.blockLength));
+  const index = inodeEstimateOf(source) * INDEX_BYTES_PER_INODE * 2;
+  let kept = 0;
+  for (const run of (await listRuns(store)).map(runOf)) {
+    if (run.volume.identity !== source.identity) continue;
+    const chunks = await whyAnew(run, { source, recordSize }, { store });
+    if (typeof chunks !== 'string') kept += chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0);
+  }
+  return Math.max(0, stored - kept) + index + OVERHEAD_BYTES;
+}
+
+const runsToStore = ({ allocated, volume }: VolumeSource, blockLength: Bytes): Runs =>
+  storedRuns(allocated, { volumeBytes: volume.byteLength, blockLength, gapBytes: GAP_BYTES_DEFAULT });
 
 interface BegunRun {
   readonly run: BackupRun;
@@ -119,8 +139,8 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
 /** The committed chunks of a run that can go on, or why it cannot. */
 async function whyAnew(
   run: BackupRun,
-  { source, recordSize }: BackupRequest,
-  { store }: BackupEnvironment,
+  { source, recordSize }: Pick<BackupRequest, 'source' | 'recordSize'>,
+  { store }: Pick<BackupEnvironment, 'store'>,
 ): Promise<readonly ChunkRecord[] | string> {
   if (run.fingerprint !== source.fingerprint) return 'the volume has changed';
   if (run.recordSize !== recordSize) return 'another record size is asked for';
@@ -176,7 +196,7 @@ class BackupJob {
         volumeBytes: request.source.volume.byteLength,
         signal: this.#signal,
       },
-      reserve: () => alignUp(2 * MiB + (request.source.filesystem?.inodeEstimate ?? 0) * INDEX_BYTES_PER_INODE, MiB),
+      reserve: () => alignUp(2 * MiB + inodeEstimateOf(request.source) * INDEX_BYTES_PER_INODE, MiB),
       atCartridgeEnd: (chunks) => this.#endCartridge(chunks),
     });
   }
@@ -205,16 +225,13 @@ class BackupJob {
     const { env, request } = { env: this.#env, request: this.#request };
     const indexed = await indexVolume({
       store: env.store,
-      clock: env.clock,
+      startedAt: this.#begun.run.startedAt,
       walked: (inodes, inodeEstimate) => env.report({ kind: 'walked', inodes, inodeEstimate }),
       note: (text) => env.report({ kind: 'note', text }),
       source: request.source,
       stored: this.#stored,
       set: fromHex(this.#begun.run.set),
-      text: () => {
-        request.spool.reset();
-        return request.spool.add;
-      },
+      text: request.spool,
       signal: this.#signal,
     });
     env.report({ kind: 'phase', phase: 'walked' });
@@ -266,13 +283,12 @@ class BackupJob {
       finishedAt: new Date(env.clock()).toISOString(),
       program: env.program,
       recordSize: run.recordSize,
-      filesystems: [indexed.filesystem],
+      filesystems: indexed.filesystems,
+      ...diskRecordOf(request.source),
       storedBytes: chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0),
       allocatedBytes: totalBytes(request.source.allocated),
-      indexDigest: sealDigest([
-        { filesystem: indexed.filesystem.number, rows: indexed.summary.rows, digest: indexed.summary.digest },
-      ]),
-      indexRows: indexed.summary.rows,
+      indexDigest: indexed.indexDigest,
+      indexRows: indexed.indexRows,
       chunks,
       cartridges: withCartridge(run.cartridges, this.#session.cartridge),
       previousIndexObject: null,

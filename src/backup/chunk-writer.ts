@@ -4,9 +4,9 @@ import type { Bytes, TapeObject } from '../bytes/units.ts';
 import type { CopyManager, CopyOutcome } from '../initiator/copy-manager.ts';
 import type { TapeDrive, TapeWrite } from '../initiator/tape-drive.ts';
 import type { ChunkStep } from '../plan/copy-lists.ts';
-import { describeSense } from '../scsi/common/sense.ts';
+import { describeSense, isSpaceExhausted } from '../scsi/common/sense.ts';
 import type { SourceDisk } from './environment.ts';
-import { isOutOfSpace, isWriteFailure, OUT_OF_SPACE, writeFailure } from './write-failure.ts';
+import { isWriteFailure, OUT_OF_SPACE, writeFailure } from './write-failure.ts';
 
 export type ChunkOutcome =
   | { readonly kind: 'written' }
@@ -19,6 +19,8 @@ export interface ChunkTarget {
   readonly mover: CopyManager;
   readonly drive: TapeDrive;
   readonly disk: SourceDisk;
+  /** Where the volume was found, for people. */
+  readonly source: string;
   readonly recordSize: Bytes;
   /** Called after each step with the volume bytes that it moved. */
   readonly moved: (bytes: Bytes) => void;
@@ -55,7 +57,7 @@ async function runStep(step: ChunkStep, listId: number, target: ChunkTarget): Pr
   switch (step.kind) {
     case 'copy': {
       const { cscds, segments, inlineData } = step;
-      return copyOutcome(await target.mover.copy({ listId, cscds, segments, inlineData }, target.signal));
+      return copyOutcome(await target.mover.copy({ listId, cscds, segments, inlineData }, target.signal), target);
     }
     case 'write':
       return writeRecords(step.data, target);
@@ -66,7 +68,7 @@ async function runStep(step: ChunkStep, listId: number, target: ChunkTarget): Pr
   }
 }
 
-function copyOutcome(outcome: CopyOutcome): ChunkOutcome {
+function copyOutcome(outcome: CopyOutcome, target: ChunkTarget): ChunkOutcome {
   switch (outcome.kind) {
     case 'done':
       return { kind: 'written' };
@@ -77,14 +79,12 @@ function copyOutcome(outcome: CopyOutcome): ChunkOutcome {
       const { source, destination } = outcome;
       if (destination !== undefined && source === undefined && isWriteFailure(destination))
         return { kind: 'write-error', words: describeSense(destination) };
-      if (destination !== undefined && isOutOfSpace(destination))
-        throw new FormatError('io', 'tape drive', OUT_OF_SPACE);
+      if (destination !== undefined && isSpaceExhausted(destination))
+        throw new FormatError('io', target.drive.device, OUT_OF_SPACE);
+      if (source !== undefined)
+        throw new FormatError('io', target.source, `cannot be read: ${describeSense(source)}; look at the kernel log`);
       const words =
-        source !== undefined
-          ? `the disk says ${describeSense(source)}`
-          : destination !== undefined
-            ? `the drive says ${describeSense(destination)}`
-            : describeSense(outcome.sense);
+        destination !== undefined ? `the drive says ${describeSense(destination)}` : describeSense(outcome.sense);
       throw new FormatError('io', 'EXTENDED COPY', `segment ${outcome.segment ?? '?'} failed: ${words}`);
     }
   }

@@ -188,6 +188,7 @@ export class VolumeCopy {
     const outcome = await writeChunk(layout.steps, firstObject, layout.records + 1, {
       mover: env.mover,
       drive: env.station.drive,
+      source: this.run.volume.source,
       disk: env.disk,
       recordSize: options.recordSize,
       moved: (bytes) => this.#moved(bytes),

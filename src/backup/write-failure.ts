@@ -7,9 +7,6 @@ export const isWriteFailure = (sense: Sense): boolean =>
   sense.key === SenseKey.mediumError || sense.key === SenseKey.hardwareError;
 
 /** What keeps the cartridge is full (a virtual one's disk): it is as good as before, and the run goes on when there is room. */
-export const isOutOfSpace = (sense: Sense): boolean =>
-  sense.key === SenseKey.dataProtect && sense.asc === 0x27 && sense.ascq === 0x07;
-
 export const OUT_OF_SPACE =
   'no space is left where its cartridge is kept; free some and run the same command again to go on';
 

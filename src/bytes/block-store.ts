@@ -19,4 +19,9 @@ export interface BlockStore extends AsyncDisposable {
   truncate(byteLength: Bytes): Promise<void>;
   /** Lets go of a range; it reads as zeros afterwards. Where that cannot be done, zeros are written. */
   unmap(offset: Bytes, length: Bytes): Promise<void>;
+  /**
+   * The run that holds `offset`: whether its bytes are stored or a hole, and where it ends, the store's end at most. Missing:
+   * the store cannot tell. @throws FormatError `io`
+   */
+  runAt?(offset: Bytes): Promise<{ readonly stored: boolean; readonly end: Bytes }>;
 }

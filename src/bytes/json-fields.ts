@@ -27,6 +27,10 @@ export class Fields {
     }
   }
 
+  /** Whether there is such a field. For those that later versions added. */
+  has(key: string): boolean {
+    return Object.hasOwn(this.#values, key);
+  }
   string(key: string): string {
     return this.#typed(key, 'a string', (value) => typeof value === 'string') as string;
   }

@@ -25,6 +25,8 @@ export interface Manifest {
   /** Bytes of every record of the set's tape files. */
   readonly recordSize: number;
   readonly filesystems: readonly FilesystemRecord[];
+  /** Of a volume that is divided into partitions or logical volumes; missing: it is one filesystem, or one item. */
+  readonly disk?: DiskRecord;
   /** Bytes of volume ranges that the chunks store (gaps read through included), and tape records in all. */
   readonly storedBytes: number;
   readonly allocatedBytes: number;
@@ -52,9 +54,20 @@ export interface VolumeIdentity {
   readonly source: string;
 }
 
+/** How a volume is divided. */
+export interface DiskRecord {
+  /** `gpt`, `dos` or `lvm` (a physical volume without partitions around it). */
+  readonly type: string;
+  /** As `sfdisk` and `pvs` print it; empty when it has none. */
+  readonly id: string;
+  readonly notes: readonly string[];
+}
+
 export interface FilesystemRecord {
-  /** 0 for a volume that is one filesystem; partition number otherwise. Part of the index keys. */
+  /** 0 for a volume that is one filesystem; partition number otherwise, 32768 and up: logical volumes. Part of the index keys. */
   readonly number: number;
+  /** Where paths of the set have it: `/1`, `/vg/lv`. Missing: the set is this filesystem, its root is `/`. */
+  readonly path?: string;
   readonly type: string;
   readonly uuid: string;
   readonly label: string;
@@ -62,6 +75,8 @@ export interface FilesystemRecord {
   /** Bytes of the volume that it covers. */
   readonly volumeOffset: number;
   readonly byteLength: number;
+  /** Where it lies, in its order, when that is more than one piece. */
+  readonly segments?: readonly { readonly volumeOffset: number; readonly byteLength: number }[];
   readonly rootInode: number;
   /** It has rows in the index. `reason` is set when they are one item, the volume, and not its files; and why. */
   readonly indexed: boolean;
@@ -126,6 +141,7 @@ export function parseManifest(text: Uint8Array | string, where: string): Manifes
     program: fields.string('program'),
     recordSize: fields.integer('recordSize'),
     filesystems: fields.objects('filesystems', readFilesystem),
+    ...(fields.has('disk') && { disk: readDisk(fields.object('disk')) }),
     storedBytes: fields.integer('storedBytes'),
     allocatedBytes: fields.integer('allocatedBytes'),
     indexDigest: fields.hex('indexDigest', 64),
@@ -170,14 +186,27 @@ const readSnapshot = (fields: Fields): Manifest['snapshot'] => ({
   consistency: fields.string('consistency'),
 });
 
+const readDisk = (fields: Fields): DiskRecord => ({
+  type: fields.string('type'),
+  id: fields.string('id'),
+  notes: fields.strings('notes'),
+});
+
+const readSegment = (fields: Fields): { volumeOffset: number; byteLength: number } => ({
+  volumeOffset: fields.integer('volumeOffset'),
+  byteLength: fields.integer('byteLength'),
+});
+
 const readFilesystem = (fields: Fields): FilesystemRecord => ({
   number: fields.integer('number'),
+  ...(fields.has('path') && { path: fields.string('path') }),
   type: fields.string('type'),
   uuid: fields.string('uuid'),
   label: fields.string('label'),
   blockSize: fields.integer('blockSize'),
   volumeOffset: fields.integer('volumeOffset'),
   byteLength: fields.integer('byteLength'),
+  ...(fields.has('segments') && { segments: fields.objects('segments', readSegment) }),
   rootInode: fields.integer('rootInode'),
   indexed: fields.boolean('indexed'),
   reason: fields.nullable('reason', (key) => fields.string(key)),

@@ -3,8 +3,7 @@ import { check, FormatError } from '../bytes/errors.ts';
 import type { Manifest } from '../bytes/manifest.ts';
 import { readIndexFile } from '../tape/archive/index-file.ts';
 import type { NextRecord } from '../tape/archive/record-stream.ts';
-import { checkSet } from '../tape-index/check.ts';
-import { chunkExtents } from '../tape-index/chunks.ts';
+import { checkChunks, checkSet } from '../tape-index/check.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
 import { dropUnsealedSet, forgetSet, getSet, sealSet, wholeManifest } from '../tape-index/sets.ts';
 import { importRows } from './set-rows.ts';
@@ -52,9 +51,7 @@ export async function wholeSet(store: KvStore, id: string): Promise<Manifest | u
   try {
     const stored = await getSet(store, id);
     if (stored === undefined || !(await checkSet(store, stored.manifest)).whole) return undefined;
-    const manifest = await wholeManifest(store, stored);
-    for (const { number } of manifest.chunks) await chunkExtents(store, id, number);
-    return manifest;
+    return (await checkChunks(store, stored)).length > 0 ? undefined : await wholeManifest(store, stored);
   } catch (error) {
     if (error instanceof FormatError) return undefined;
     throw error;

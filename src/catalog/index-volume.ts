@@ -1,134 +1,169 @@
 /** The index of a set, made from a walk: beside the copy in a backup, from blocks on tape when an index file is lost. */
 import { FormatError } from '../bytes/errors.ts';
 import type { Runs } from '../bytes/extents.ts';
-import type { FilesystemRecord } from '../bytes/manifest.ts';
-import type { Clock } from '../bytes/random.ts';
+import type { FilesystemRecord, Manifest } from '../bytes/manifest.ts';
 import { toHex } from '../bytes/random.ts';
 import type { Filesystem } from '../filesystem/filesystem.ts';
+import { sealDigest } from '../tape-index/check.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
 import type { TextSink } from '../tape-index/text-twin.ts';
 import { createIndexWriter, type IndexSummary } from '../tape-index/writer.ts';
 import { dropSealedRows } from './set-rows.ts';
-import type { VolumeSource } from './source.ts';
+import { inodeEstimateOf, type SourcePart, type VolumeSource } from './source.ts';
 import { WHOLE_ROOT_INODE, wholeVolumeBatches } from './whole-volume.ts';
 
+/** What the manifest says of the index. */
 export interface IndexedVolume {
-  readonly filesystem: FilesystemRecord;
-  readonly summary: IndexSummary;
+  readonly filesystems: readonly FilesystemRecord[];
+  readonly indexDigest: string;
+  readonly indexRows: number;
+}
+
+/** Takes the text twin: parts in order, of which the last ones can be taken back. */
+export interface TextParts {
+  readonly add: TextSink;
+  /** Parts so far. */
+  readonly length: number;
+  /** Forgets all parts but the first `length`. */
+  cut(length: number): void;
 }
 
 export interface IndexRequest {
   readonly store: KvStore;
-  readonly clock: Clock;
+  /** When the set was begun, ISO 8601: the time of what is one item, so that a rebuilt index has the same. */
+  readonly startedAt: string;
   readonly walked: (inodes: number, inodeEstimate: number) => void;
   /** For the user, worth a line. */
   readonly note: (text: string) => void;
   readonly source: VolumeSource;
-  /** What the chunks store, for a volume that is one item. */
+  /** What the chunks store, for what is one item. */
   readonly stored: Runs;
   readonly set: Uint8Array;
-  /** Takes the text twin. Begun anew when a walk fails and the volume becomes one item. */
-  readonly text: () => TextSink;
+  /** Missing: nobody wants it. */
+  readonly text?: TextParts;
   readonly signal?: AbortSignal;
 }
 
-/** The volume is one filesystem. */
-const FILESYSTEM_NUMBER = 0;
+interface IndexedPart {
+  readonly record: FilesystemRecord;
+  readonly summary: IndexSummary;
+}
 
 /**
- * Fills the index rows of the set. A filesystem that turns out to be unreadable half-way is indexed as one item with that
- * reason: its blocks are copied all the same.
+ * Fills the index rows of the set, one filesystem after the other. One that turns out to be unreadable half-way is indexed as
+ * one item with that reason: its blocks are copied all the same.
  */
 export async function indexVolume(request: IndexRequest): Promise<IndexedVolume> {
-  const { filesystem, reason } = request.source;
   await dropSealedRows(request.store, toHex(request.set)); // of a run that goes on
-  if (filesystem === undefined) return indexWhole(request, reason ?? 'not recognised');
+  request.text?.cut(0);
+  const indexed: IndexedPart[] = [];
+  let inodes = 0;
+  const estimate = inodeEstimateOf(request.source);
+  const walked = (more: number): void => request.walked(inodes + more, estimate);
+  for (const part of request.source.parts) {
+    const one = await indexPart({ ...request, walked }, part);
+    inodes += one.record.inodes;
+    indexed.push(one);
+  }
+  const sealed = indexed.filter(({ record }) => record.indexed);
+  return {
+    filesystems: indexed.map(({ record }) => record),
+    indexRows: sealed.reduce((sum, { summary }) => sum + summary.rows, 0),
+    indexDigest: sealDigest(
+      sealed.map(({ record, summary }) => ({
+        filesystem: record.number,
+        rows: summary.rows,
+        digest: summary.digest,
+      })),
+    ),
+  };
+}
+
+/** The manifest's `disk`, for a volume that is divided. */
+export const diskRecordOf = ({ disk }: VolumeSource): Pick<Manifest, 'disk'> =>
+  disk === undefined ? {} : { disk: { type: disk.type, id: disk.id, notes: disk.notes } };
+
+async function indexPart(request: IndexRequest, part: SourcePart): Promise<IndexedPart> {
+  if (part.filesystem === undefined) return indexWhole(request, part, part.reason);
+  const parts = request.text?.length ?? 0;
   try {
-    return await indexTree(request, filesystem);
+    return await indexTree(request, part, part.filesystem);
   } catch (error) {
     if (!(error instanceof FormatError) || error.kind === 'io') throw error;
-    request.note(`${error.message}: indexed as one item`);
-    await dropSealedRows(request.store, toHex(request.set));
-    return indexWhole(request, error.message);
+    const where = part.path === undefined ? '' : `${part.path}: `;
+    request.note(`${where}${error.message}: indexed as one item`);
+    await dropSealedRows(request.store, toHex(request.set), part.number);
+    request.text?.cut(parts);
+    return indexWhole(request, part, error.message);
   }
 }
 
-async function indexTree(request: IndexRequest, filesystem: Filesystem): Promise<IndexedVolume> {
-  const { store, set, text, signal } = request;
+const writerOf = ({ store, set, text }: IndexRequest, { number }: SourcePart) => ({
+  store,
+  set,
+  filesystem: number,
+  ...(text && { text: text.add }),
+});
+
+async function indexTree(request: IndexRequest, part: SourcePart, filesystem: Filesystem): Promise<IndexedPart> {
+  const { identity, rootInode, inodeEstimate } = filesystem;
   const writer = createIndexWriter({
-    store,
-    set,
-    filesystem: FILESYSTEM_NUMBER,
-    rootInode: filesystem.rootInode,
-    blockSize: filesystem.identity.blockSize,
-    inodesExpected: filesystem.inodeEstimate,
-    text: text(),
+    ...writerOf(request, part),
+    rootInode,
+    blockSize: identity.blockSize,
+    inodesExpected: inodeEstimate,
   });
   let inodes = 0;
-  for await (const batch of filesystem.walk(signal)) {
+  for await (const batch of filesystem.walk(request.signal)) {
     if (batch.kind === 'inodes') {
       writer.addInodes(batch);
       inodes += batch.count;
-      request.walked(inodes, filesystem.inodeEstimate);
+      request.walked(inodes, inodeEstimate);
     } else {
       writer.addNames(batch);
     }
   }
   const summary = await writer.finish(request.signal);
-  const { type, uuid, label, blockSize, byteLength } = filesystem.identity;
-  return {
-    summary,
-    filesystem: {
-      number: FILESYSTEM_NUMBER,
-      type,
-      uuid,
-      label,
-      blockSize,
-      volumeOffset: 0,
-      byteLength,
-      rootInode: filesystem.rootInode,
-      indexed: true,
-      reason: null,
-      notes: filesystem.notes,
-      entries: summary.entries,
-      inodes: summary.inodes,
-      problems: summary.problems,
-    },
-  };
+  const { byteLength } = identity;
+  const damage = filesystem.damage ?? [];
+  const notes = [...filesystem.notes, ...damage];
+  const record = recordOf(part, summary, { rootInode, byteLength, notes, reason: null });
+  return { summary, record: { ...record, problems: record.problems + damage.length } };
 }
 
-async function indexWhole(request: IndexRequest, reason: string): Promise<IndexedVolume> {
-  const { store, clock, set, source, stored, text } = request;
-  const { byteLength } = source.volume;
-  const writer = createIndexWriter({
-    store,
-    set,
-    filesystem: FILESYSTEM_NUMBER,
-    rootInode: WHOLE_ROOT_INODE,
-    text: text(),
-  });
-  for (const batch of wholeVolumeBatches(stored, byteLength, Math.floor(clock() / 1000), reason)) {
+async function indexWhole(request: IndexRequest, part: SourcePart, reason: string | null): Promise<IndexedPart> {
+  const { startedAt, stored } = request;
+  const rootInode = WHOLE_ROOT_INODE;
+  const writer = createIndexWriter({ ...writerOf(request, part), rootInode, blockSize: 1 }); // extents end with the volume
+  for (const batch of wholeVolumeBatches(stored, part.map, Math.floor(Date.parse(startedAt) / 1000), reason)) {
     if (batch.kind === 'inodes') writer.addInodes(batch);
     else writer.addNames(batch);
   }
   const summary = await writer.finish(request.signal);
+  const { byteLength } = part.map;
+  const record = recordOf(part, summary, { rootInode, byteLength, notes: [], reason });
+  return { summary, record: { ...record, problems: Math.max(reason === null ? 0 : 1, summary.problems) } };
+}
+
+function recordOf(
+  { number, path, map, described }: SourcePart,
+  { entries, inodes, problems }: IndexSummary,
+  more: Pick<FilesystemRecord, 'rootInode' | 'byteLength' | 'notes' | 'reason'>,
+): FilesystemRecord {
+  const { segments } = map;
   return {
-    summary,
-    filesystem: {
-      number: FILESYSTEM_NUMBER,
-      type: source.described?.type ?? 'unknown',
-      uuid: source.described?.uuid ?? '',
-      label: source.described?.label ?? '',
-      blockSize: source.described?.blockSize ?? 512,
-      volumeOffset: 0,
-      byteLength,
-      rootInode: WHOLE_ROOT_INODE,
-      indexed: true,
-      reason,
-      notes: [],
-      entries: summary.entries,
-      inodes: summary.inodes,
-      problems: Math.max(1, summary.problems),
-    },
+    number,
+    ...(path !== undefined && { path }),
+    type: described?.type ?? 'unknown',
+    uuid: described?.uuid ?? '',
+    label: described?.label ?? '',
+    blockSize: described?.blockSize ?? 512,
+    volumeOffset: segments[0]?.volumeOffset ?? 0,
+    ...(segments.length > 1 && { segments }),
+    indexed: true,
+    entries,
+    inodes,
+    problems,
+    ...more,
   };
 }

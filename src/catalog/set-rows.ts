@@ -33,10 +33,11 @@ export async function importRows(store: KvStore, set: string, rows: RowBatch, wh
   await store.batch(operations);
 }
 
-/** Forgets what a walk has written for a set that is not sealed; its chunks stay. */
-export async function dropSealedRows(store: KvStore, set: string): Promise<void> {
-  for await (const rows of sealedRows(store, set)) {
-    await store.batch(rows.map(([key]) => ({ type: 'del', key: Uint8Array.from(key) })));
+/** Forgets what a walk has written for a set that is not sealed, or for one of its filesystems; its chunks stay. */
+export async function dropSealedRows(store: KvStore, set: string, filesystem?: number): Promise<void> {
+  for (const kind of SEALED_KINDS) {
+    for await (const rows of store.scan(keysOf(kind, setBytes(set), filesystem)))
+      await store.batch(rows.map(([key]) => ({ type: 'del', key: Uint8Array.from(key) })));
   }
 }
 

@@ -8,7 +8,7 @@ import { ExitStatus } from './exit.ts';
 import { requireIndex } from './lost-index.ts';
 import { quote, safeText } from './quoting.ts';
 import { libraryOf } from './tape-library.ts';
-import { findVolume } from './volume.ts';
+import { locateVolume } from './volume.ts';
 import { openIndexStore } from './workplace.ts';
 
 /** @param words each a volume, or the name that its backup has */
@@ -35,7 +35,7 @@ export async function abandonAll(context: CommandContext, words: readonly string
 /** A volume that is not to be found any more is known by its name, or by the path that it had. */
 function pathOf(word: string): string {
   try {
-    return findVolume(word).path;
+    return locateVolume(word).name;
   } catch {
     return word;
   }

@@ -22,8 +22,8 @@ export interface CommandContext {
   readonly clock: Clock;
   /** Made on first use. */
   readonly progress: () => Progress;
-  /** Aborts at ^C or SIGTERM; handlers are installed on first use. */
-  readonly signal: () => AbortSignal;
+  /** Aborts at ^C or SIGTERM; handlers are installed on first use. `remedy`: what to do then, of the first call. */
+  readonly signal: (remedy?: string) => AbortSignal;
 }
 
 /** Runs with what the parser found; the answer is the exit status. */

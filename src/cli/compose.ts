@@ -13,9 +13,9 @@ export const services: Services = {
     const { openIndexService } = await import('./index-service.ts');
     return openIndexService(indexFolder(home), command());
   },
-  async openTapes(home, set, note, signal) {
+  async openTapes(home, set, options) {
     const { openTapes } = await import('./tapes.ts');
-    return openTapes(home, set, note, signal);
+    return openTapes(home, set, options);
   },
   async dataOffsets(home, places) {
     const { dataOffsets } = await import('./tapes.ts');

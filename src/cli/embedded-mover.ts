@@ -2,17 +2,21 @@
 
 import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError } from '../bytes/errors.ts';
+import type { Segment } from '../bytes/segments.ts';
 import { naaDesignator } from '../scsi/common/vpd.ts';
 import type { Execute } from '../scsi/execute.ts';
 import { diskUnit } from '../target/disk.ts';
 import { CONTROLLER_LUN, Router } from '../target/router.ts';
 import type { LibraryOfCartridges } from '../target/virtual-library/devices.ts';
 import { openVirtualDevices } from '../target/virtual-library/devices.ts';
+import { NEXUS } from './nexus.ts';
 
 export interface DiskToServe {
   readonly store: BlockStore;
   readonly path: string;
   readonly writable: boolean;
+  /** The store is these pieces of what is at `path`; missing: all of it. */
+  readonly segments?: readonly Segment[];
 }
 
 /** The client's ways in. */
@@ -26,9 +30,6 @@ export interface MoverUnits {
 export interface EmbeddedMover extends AsyncDisposable {
   readonly units: MoverUnits;
 }
-
-/** The client's initiator port. */
-const NEXUS = 'client';
 
 /** Units over a drive that this process has reserved. */
 export async function makeMover(

@@ -1,6 +1,7 @@
 /** Entries of the index for people (as `ls -l`) and for programs. */
+import type { FilesystemRecord } from '../bytes/manifest.ts';
 import { FileType, fileTypeOf, type IndexEntry, type Timestamp } from '../tape-index/entry.ts';
-import { jsonBytes, quote } from './quoting.ts';
+import { jsonBytes, quote, safeText } from './quoting.ts';
 
 const TYPE_WORDS: Readonly<Record<number, readonly [letter: string, word: string]>> = {
   [FileType.fifo]: ['p', 'fifo'],
@@ -76,3 +77,28 @@ export function entryJson(entry: IndexEntry): Readonly<Record<string, unknown>> 
     ...(entry.problems.length === 0 ? {} : { problems: entry.problems }),
   };
 }
+
+/** A filesystem as people know it: type, label, id. */
+export function filesystemText({ type, label, uuid }: FilesystemRecord): string {
+  const words = [safeText(type)];
+  if (label !== '') words.push(`"${safeText(label)}"`);
+  if (uuid !== '') words.push(safeText(uuid));
+  return words.join(' ');
+}
+
+/** The filesystem whose root directory an entry is, in a set of several. */
+export const filesystemAt = (
+  filesystems: readonly FilesystemRecord[],
+  { filesystem, inode }: IndexEntry,
+): FilesystemRecord | undefined =>
+  filesystems.find((one) => one.path !== undefined && one.number === filesystem && one.rootInode === inode);
+
+/** For --json: which filesystem of the set it is. */
+export const filesystemJson = ({ number, path, type, uuid, label, reason }: FilesystemRecord) => ({
+  number,
+  path: path ?? '/',
+  type,
+  uuid,
+  label,
+  reason,
+});

@@ -1,9 +1,9 @@
 /** The index of a state directory as the commands see it. */
-import { UserError } from '../bytes/errors.ts';
-import { chunkAt, chunkExtents, chunkExtentsAt, chunks } from '../tape-index/chunks.ts';
+import { FormatError, UserError } from '../bytes/errors.ts';
+import { chunkExtentsAt, findChunk, listChunks, readableExtents } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
+import { proofOf } from '../tape-index/proofs.ts';
 import type { SetIndex } from '../tape-index/reader.ts';
-import { getFileProof } from '../tape-index/records.ts';
 import { dropSet, getSet, listSets, openSet, type StoredSet } from '../tape-index/sets.ts';
 import { storeExists } from '../tape-index/store-files.ts';
 import type { IndexService, SetRecord, SetView } from './services.ts';
@@ -32,7 +32,8 @@ export async function openIndexService(folder: string, command: string): Promise
 /** Over an open store, which is closed with it. */
 export function indexService(store: KvStore): IndexService {
   return {
-    sets: async () => (await listSets(store)).map(({ manifest, damaged }) => ({ ...manifest, damaged })),
+    sets: async (unreadable) =>
+      (await listSets(store, unreadable)).map(({ manifest, damaged }) => ({ ...manifest, damaged })),
     async open(record) {
       const set = await getSet(store, record.set);
       return set === undefined ? missing(record) : viewOf(store, record, set, await openSet(store, set));
@@ -58,27 +59,27 @@ function viewOf(store: KvStore, record: SetRecord, { manifest }: StoredSet, inde
   return {
     record,
     recordSize,
-    chunkAt: async (at) => (at < (await storedEnd()) ? chunkAt(store, set, at) : undefined),
+    chunkAt: async (at) => (at < (await storedEnd()) ? findChunk(store, set, at) : undefined),
     async chunkExtents({ number }, from, to) {
       // A file is mostly within one page of the map; a tree is not.
-      const page = await chunkExtentsAt(store, set, number, from);
-      if (page.next === null || to <= page.next) return page;
-      return { runs: await chunkExtents(store, set, number), storedBefore: 0 };
+      const page = await chunkExtentsAt(store, set, number, from).catch(damaged);
+      if (page !== undefined && (page.next === null || to <= page.next)) return page;
+      return { ...(await readableExtents(store, set, number)), storedBefore: 0 };
     },
     root: (filesystem) => index.root(filesystem),
     resolve: (names, filesystem) => index.resolve(names, filesystem),
-    list: (directory) => index.list(directory),
-    walk: (directory) => index.walk(directory),
-    async proof({ filesystem, inode }) {
-      const proof = await getFileProof(store, set, filesystem, inode);
-      // The reason of a set that is proven but for some files is theirs.
-      const words = proof?.level === 'damaged' && proof.reason !== null ? `damaged (${proof.reason})` : proof?.level;
-      return proof && words ? { level: words, date: proof.at } : undefined;
-    },
+    list: (directory, told) => (told === undefined ? index.list(directory) : index.listReadable(directory, told)),
+    walk: (directory, told) => index.walk(directory, told),
+    proof: (entry) => proofOf(store, set, entry),
   };
 }
 
 async function endOfChunks(store: KvStore, set: string): Promise<number> {
-  const last = (await chunks(store, set)).at(-1);
-  return last === undefined ? 0 : last.volumeOffset + last.byteLength;
+  const last = (await listChunks(store, set)).at(-1);
+  return last === undefined ? 0 : 'lost' in last ? last.end : last.volumeOffset + last.byteLength;
+}
+
+/** Damage is no failure here: what is whole is looked for elsewhere. */
+function damaged(error: unknown): undefined {
+  if (!(error instanceof FormatError)) throw error;
 }

@@ -1,20 +1,8 @@
 /** Whether a state directory has its index; a missing one beside written cartridges was lost, not never made. */
-import { readdirSync } from 'node:fs';
 import { UserError } from '../bytes/errors.ts';
 import { storeExists } from '../tape-index/store-files.ts';
+import { checkHome } from './home-access.ts';
 import { indexFolder, libraryFolder } from './state.ts';
-
-/** @throws UserError when the state directory is there and is not ours to read */
-function checkHome(home: string): void {
-  try {
-    readdirSync(home);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return;
-    const remedy = 'name another with --home or $REELMAP_HOME';
-    throw new UserError(home, `the state directory cannot be read: ${code}`, remedy, { cause });
-  }
-}
 
 export const hasIndex = (home: string): boolean => storeExists(indexFolder(home));
 

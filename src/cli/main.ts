@@ -3,9 +3,9 @@ import { UserError } from '../bytes/errors.ts';
 import { systemClock } from '../bytes/random.ts';
 import { losslessArguments } from './argv.ts';
 import type { Action, CommandContext, CommonOptions } from './command.ts';
-import { ExitStatus, failureOf } from './exit.ts';
+import { EXIT_WORDS, ExitStatus, failureOf } from './exit.ts';
 import { homeOf } from './home.ts';
-import { createOutput, type Output, writeAll } from './output.ts';
+import { createOutput, failureText, type Output, writeAll } from './output.ts';
 import { createProgress, type Progress } from './progress.ts';
 import type { Services } from './services.ts';
 import { stopSignal } from './signals.ts';
@@ -64,17 +64,25 @@ export async function main(
     const found = await parse(chosen.name, chosen.words);
     if (typeof found === 'number') return found;
     output = createOutput({ json: found.options.json === true });
-    return await found.action(contextOf(found.options, output, loadServices));
+    const status = await found.action(contextOf(found.options, output, loadServices));
+    output.finish();
+    return status;
   } catch (error) {
-    return fail(error);
-  } finally {
     output?.flush();
+    return fail(error, output?.json ?? asksForJson(own));
   }
 }
 
-function fail(error: unknown): ExitStatus {
-  const { status, line } = failureOf(error);
-  print(2, `reelmap: ${line}\n`);
+/** Of words that could not be parsed: a program that called us wants its answer all the same. */
+function asksForJson(own: readonly string[]): boolean {
+  const end = own.indexOf('--');
+  return own.slice(0, end < 0 ? own.length : end).includes('--json');
+}
+
+function fail(error: unknown, json: boolean): ExitStatus {
+  const failure = failureOf(error);
+  const { status } = failure;
+  print(2, `${failureText(failure, json)}\n`);
   if (process.env.REELMAP_DEBUG) {
     for (let at = error; at instanceof Error; at = at.cause) print(2, `${at.stack}\n`);
   }
@@ -96,11 +104,14 @@ function listCommands(words: readonly string[], names: readonly string[], usage:
   print(
     asked ? 1 : 2,
     `usage: ${usage} [--json] ...\n\n${lines.join('\n')}\n\n` +
-      '`reelmap COMMAND --help` has an example. State lives under --home, else $REELMAP_HOME, else the system default.\n' +
-      'Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but not everything.\n',
+      '`reelmap COMMAND --help` has an example. State lives under --home, else $REELMAP_HOME, else /var/lib/reelmap for root and\n' +
+      '~/.local/share/reelmap for others. With --json results are JSON on standard output, errors JSON lines on standard error.\n\n' +
+      `Exit status:\n${EXIT_WORDS.map(([status, words]) => `  ${status.padEnd(8)}  ${words}`).join('\n')}\n`,
   );
   return asked ? ExitStatus.done : ExitStatus.usage;
 }
+
+const ASKS_HELP = ['-h', '--help'];
 
 interface Parsed {
   readonly action: Action;
@@ -115,6 +126,7 @@ async function parse(name: string, words: readonly string[]): Promise<Parsed | E
     const where = groupOf(first).length > 0 ? `reelmap ${first} --help` : 'reelmap --help';
     throw new UserError(`command ${name}`, 'there is none of that name', `\`${where}\` lists them`, { kind: 'usage' });
   }
+  if (words.length > 0 && !ASKS_HELP.some((one) => words.includes(one))) await entry.prepare?.();
   const [{ Command, CommanderError }, module] = await Promise.all([import('commander'), entry.load()]);
   let action: Action | undefined;
   const command = new Command(`reelmap ${name}`)
@@ -157,8 +169,8 @@ function contextOf(options: CommonOptions, output: Output, services: () => Promi
       progress ??= createProgress({ output, clock: systemClock, columns: terminalColumns });
       return progress;
     },
-    signal: () => {
-      signal ??= stopSignal((text) => output.note(text));
+    signal: (remedy) => {
+      signal ??= stopSignal((text) => output.note(text), remedy);
       return signal;
     },
   };

@@ -1,6 +1,7 @@
 /** From a command's words to an open set and the entry at a path. */
 import { UserError } from '../bytes/errors.ts';
 import { splitPath } from '../restore/split-path.ts';
+import type { UnreadableSet } from '../tape-index/sets.ts';
 import { encodeArgument } from './argv.ts';
 import { quote, unquote } from './quoting.ts';
 import type { IndexService, ListedEntry, SetRecord, SetView } from './services.ts';
@@ -16,7 +17,7 @@ export interface OpenSet extends AsyncDisposable {
 export async function openSet(open: () => Promise<IndexService>, word: string): Promise<OpenSet> {
   const index = await open();
   try {
-    const record = resolveSet(word, await index.sets());
+    const record = await findSet(index, word);
     const view = await index.open(record);
     return { index, record, view, [Symbol.asyncDispose]: () => index[Symbol.asyncDispose]() };
   } catch (error) {
@@ -25,14 +26,30 @@ export async function openSet(open: () => Promise<IndexService>, word: string): 
   }
 }
 
+/** The set that `word` means. @throws UserError when there is none, or it cannot be told for damage */
+export async function findSet(index: IndexService, word: string): Promise<SetRecord> {
+  const unreadable: UnreadableSet[] = [];
+  const sets = await index.sets((set) => unreadable.push(set));
+  return resolveSet(word, sets, unreadable);
+}
+
 /** The path that an argument means, quotes undone. */
 export const pathOf = (argument: string): Uint8Array => unquote(encodeArgument(argument));
 
-/** A partition's number, or undefined for the first indexed filesystem. @throws UserError */
-export function filesystemNumber(option: string | undefined): number | undefined {
+/**
+ * The filesystem that `--partition` means, by its number or its path in the set (`2`, `vg/lv`); undefined without: the tree of
+ * all, or the only one. @throws UserError
+ */
+export function filesystemNumber(record: SetRecord, option: string | undefined): number | undefined {
   if (option === undefined) return undefined;
-  if (/^\d{1,4}$/.test(option)) return Number(option);
-  throw new UserError(`--partition ${option}`, 'is no number', 'write 1, 2, ...', { kind: 'usage' });
+  const path = `/${option.replace(/^\/+/, '')}`;
+  const found = record.filesystems.find((one) => one.path === path || String(one.number) === option);
+  if (found !== undefined) return found.number;
+  if (/^\d{1,5}$/.test(option)) return Number(option); // told by whoever looks for its root
+  const names = record.filesystems.flatMap((one) => (one.path === undefined ? [] : [one.path.slice(1)]));
+  const remedy = names.length === 0 ? 'the set is one filesystem: leave the option out' : `it has ${names.join(', ')}`;
+  const thing = `set ${record.set.slice(0, SHORT_ID)}`;
+  throw new UserError(thing, `has no partition or logical volume ${option}`, remedy, { kind: 'usage' });
 }
 
 /** Why the set's files cannot be named; undefined: they can. */

@@ -3,12 +3,16 @@
  * short command does not need. Results go to standard output, everything else to standard error.
  */
 import { writeSync } from 'node:fs';
+import type { Failure } from './exit.ts';
 import { safeText } from './quoting.ts';
 
 const FLUSH_BYTES = 64 * 1024;
 const sleeper = new Int32Array(new SharedArrayBuffer(4));
 
-/** Writes all of it. False when the reader has gone (EPIPE); a full non-blocking pipe is waited for. */
+/**
+ * Writes all of it. False when the reader has gone (EPIPE); a full non-blocking pipe is waited for. Of standard error that
+ * cannot be written nobody can be told.
+ */
 export function writeAll(descriptor: number, data: Uint8Array): boolean {
   for (let at = 0; at < data.length; ) {
     try {
@@ -16,8 +20,8 @@ export function writeAll(descriptor: number, data: Uint8Array): boolean {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EAGAIN') Atomics.wait(sleeper, 0, 0, 2);
-      else if (code === 'EPIPE') return false;
-      else throw error;
+      else if (code === 'EPIPE' || descriptor === 2) return false;
+      else throw Object.assign(error as Error, descriptor === 1 && { path: 'standard output' });
     }
   }
   return true;
@@ -39,10 +43,16 @@ export interface Output {
   array(values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void>;
   /** A line for people, on standard error; nothing with --json. */
   note(text: string): void;
-  /** Something failed and the command goes on: a line on standard error, with --json too. */
-  error(text: string): void;
+  /** Something failed and the command goes on: a line on standard error, with --json as JSON. */
+  error(failure: Failure): void;
   flush(): void;
+  /** Flushes for the last time. @throws what kept results from being written; a reader that has gone is none */
+  finish(): void;
 }
+
+/** A failure on one line, for people or for programs. */
+export const failureText = ({ line, json }: Failure, asJson: boolean): string =>
+  asJson ? JSON.stringify(json) : `reelmap: ${line}`;
 
 export interface OutputOptions {
   readonly json: boolean;
@@ -56,12 +66,20 @@ export function createOutput(options: OutputOptions): Output {
   let waiting: Uint8Array[] = [];
   let waitingBytes = 0;
   let closed = false;
+  let failure: { readonly error: unknown } | undefined;
   const flush = (): void => {
     if (waitingBytes === 0) return;
     const all = Buffer.concat(waiting);
     waiting = [];
     waitingBytes = 0;
-    if (!closed) closed = !write(1, all);
+    if (closed) return;
+    try {
+      closed = !write(1, all);
+    } catch (error) {
+      // Long work is not given up for its report.
+      failure = { error };
+      closed = true;
+    }
   };
   const raw = (data: Uint8Array): void => {
     if (closed) return;
@@ -87,9 +105,9 @@ export function createOutput(options: OutputOptions): Output {
       }
       text(separator === '[\n' ? '[]\n' : '\n]\n');
     },
-    error(words) {
+    error(failure) {
       flush();
-      write(2, Buffer.from(`reelmap: ${safeText(words)}\n`, 'utf8'));
+      write(2, Buffer.from(`${failureText(failure, options.json)}\n`, 'utf8'));
     },
     note(words) {
       if (options.json) return;
@@ -97,5 +115,9 @@ export function createOutput(options: OutputOptions): Output {
       write(2, Buffer.from(`${safeText(words)}\n`, 'utf8'));
     },
     flush,
+    finish() {
+      flush();
+      if (failure !== undefined) throw failure.error;
+    },
   };
 }

@@ -36,7 +36,8 @@ export function printPlan(
         id: cartridge,
         reads: reads.map(({ object, records, gapRecords }) => ({ object, records, gapRecords })),
       })),
-      notOnTape: lostBytes(plan),
+      notOnTape: sum(plan.missing) + sum(plan.withoutCopy),
+      placeUnknown: sum(plan.unknown),
       problems: job.problems.map(({ node, kind, reason }) => ({ path: quote(job.path(node)), kind, reason })),
     });
     return;
@@ -58,15 +59,17 @@ export function printPlan(
       : '';
   output.line(`${plan.records} records read (${formatBytes(plan.records * plan.recordSize)})${passed}`);
   if (seconds !== undefined) output.line(`about ${formatSeconds(seconds)}`);
-  if (lostBytes(plan) > 0) output.line(`${formatBytes(lostBytes(plan))} are not on tape`);
+  const missing = sum(plan.missing) + sum(plan.withoutCopy);
+  if (missing > 0) output.line(`${formatBytes(missing)} are not on tape`);
+  if (plan.unknown.count > 0)
+    output.line(
+      `of ${formatBytes(sum(plan.unknown))} the index does not tell where they lie: ${plan.unknownReasons[0]}`,
+    );
   for (const { node, reason } of job.problems.slice(0, SHOWN_MAX)) output.line(`${quote(job.path(node))}: ${reason}`);
 }
 
-const lostBytes = ({ missing, withoutCopy }: RestorePlan): number =>
-  [missing, withoutCopy].reduce((sum, one) => {
-    for (let row = 0; row < one.count; row++) sum += one.length[row];
-    return sum;
-  }, 0);
+const sum = ({ count, length }: RestorePlan['missing']): number =>
+  length.subarray(0, count).reduce((all, one) => all + one, 0);
 
 function countsOf({ job }: PlannedRestore): {
   readonly files: number;

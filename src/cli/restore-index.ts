@@ -18,7 +18,7 @@ export function restoreIndexOf(view: SetView, filesystem: number | undefined): R
     recordSize: view.recordSize,
     chunkAt: (volumeOffset) => view.chunkAt(volumeOffset),
     chunkExtents: (chunk, from, to) => view.chunkExtents(chunk, from, to),
-    list: (directory) => view.list(directory),
+    list: (directory, damaged) => view.list(directory, damaged),
     blockSize: (number) => view.record.filesystems.find((one) => one.number === number)?.blockSize ?? 4096,
     async lookup(names) {
       const root = await view.root(filesystem);

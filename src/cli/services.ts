@@ -1,9 +1,12 @@
 /** What commands need of the rest of the program, as small interfaces. compose.ts wires them; tests bring their own. */
+import type { FormatError } from '../bytes/errors.ts';
 import type { Manifest } from '../bytes/manifest.ts';
 import type { Bytes, TapeObject } from '../bytes/units.ts';
 import type { ChunkSource, DriveModel } from '../plan/restore-plan.ts';
 import type { CartridgeSource } from '../restore/read-plan.ts';
 import type { IndexEntry } from '../tape-index/entry.ts';
+import type { Proof } from '../tape-index/proofs.ts';
+import type { UnreadableSet } from '../tape-index/sets.ts';
 
 /** A set as the store knows it. `damaged`: what is wrong with its index, if that was found. */
 export type SetRecord = Omit<Manifest, 'chunks'> & { readonly damaged?: string | null };
@@ -13,8 +16,8 @@ export type ListedEntry = IndexEntry & { readonly secondName?: boolean };
 
 /** The sealed sets of a state directory. */
 export interface IndexService extends AsyncDisposable {
-  /** Oldest first. */
-  sets(): Promise<readonly SetRecord[]>;
+  /** Oldest first. `unreadable` is told of sets whose records are damaged; without it that is thrown. */
+  sets(unreadable?: (set: UnreadableSet) => void): Promise<readonly SetRecord[]>;
   open(set: SetRecord): Promise<SetView>;
   /** Forgets a set; its tape is not touched. */
   drop(set: SetRecord): Promise<void>;
@@ -27,13 +30,15 @@ export interface SetView extends ChunkSource {
   root(filesystem?: number): Promise<ListedEntry | undefined>;
   /** Undefined: there is no such path. */
   resolve(names: readonly Uint8Array[], filesystem?: number): Promise<ListedEntry | undefined>;
-  list(directory: IndexEntry): AsyncIterable<readonly ListedEntry[]>;
-  /** Everything below a directory; `parents`: names down to the directory of `entries`. */
+  /** `damaged` is told of entries that are lost, and the rest comes; without it that is thrown. */
+  list(directory: IndexEntry, damaged?: (error: FormatError) => void): AsyncIterable<readonly ListedEntry[]>;
+  /** Everything below a directory; `parents`: names down to the directory of `entries`. `damaged`: as in `list`, and where. */
   walk(
     directory: IndexEntry,
+    damaged?: (error: FormatError, parents: readonly Uint8Array[]) => void,
   ): AsyncIterable<{ readonly parents: readonly Uint8Array[]; readonly entries: readonly ListedEntry[] }>;
   /** How well an entry is proven, and when that was found; undefined: nobody has looked. */
-  proof?(entry: IndexEntry): Promise<{ readonly level: string; readonly date: string } | undefined>;
+  proof?(entry: IndexEntry): Promise<Proof | undefined>;
 }
 
 /** Drives and cartridges for one set. */
@@ -45,12 +50,28 @@ export interface TapeService extends CartridgeSource, AsyncDisposable {
   labelOf(cartridge: string): string;
 }
 
+export interface TapeOptions {
+  readonly note: (text: string) => void;
+  /** Wait for a drive, or a cartridge in one, that another process uses. */
+  readonly wait?: boolean;
+  readonly signal?: AbortSignal;
+}
+
 export interface VolumeRestoreRequest {
   readonly set: SetRecord;
-  /** Path of a file or block device, bytes. */
-  readonly target: Uint8Array;
+  /** Path of a file or block device. */
+  readonly target: string;
   readonly overwrite: boolean;
-  readonly progress: (state: { readonly bytes: Bytes; readonly totalBytes: Bytes; readonly label: string }) => void;
+  /** Zeros also where the set stores nothing. A new or emptied file has them anyway. */
+  readonly zero: boolean;
+  /** Wait for a drive, or a cartridge in one, that another process uses. */
+  readonly wait: boolean;
+  readonly progress: (state: {
+    readonly phase: string;
+    readonly bytes: Bytes;
+    readonly totalBytes: Bytes;
+    readonly label: string;
+  }) => void;
   readonly note: (text: string) => void;
   readonly signal: AbortSignal;
 }
@@ -65,7 +86,7 @@ export interface VolumeRestoreOutcome {
 
 export interface Services {
   openIndex(home: string): Promise<IndexService>;
-  openTapes(home: string, set: SetRecord, note: (text: string) => void, signal?: AbortSignal): Promise<TapeService>;
+  openTapes(home: string, set: SetRecord, options: TapeOptions): Promise<TapeService>;
   /** Bytes of virtual cartridges' `data` files at which objects begin; undefined for what is not a virtual cartridge of this home. */
   dataOffsets?(
     home: string,

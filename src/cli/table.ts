@@ -4,10 +4,17 @@ import type { CommandModule } from './command.ts';
 export interface TableEntry {
   readonly summary: string;
   readonly load: () => Promise<CommandModule>;
+  /** What takes long to start and needs no arguments; begun before the command is parsed. */
+  readonly prepare?: () => Promise<void>;
 }
 
 export const COMMANDS: Readonly<Record<string, TableEntry>> = {
-  backup: { summary: 'a full backup of one or more volumes', load: () => import('./commands/backup.ts') },
+  volumes: { summary: 'what could be backed up here and how, or why not', load: () => import('./commands/volumes.ts') },
+  backup: {
+    summary: 'a full backup of one or more volumes',
+    load: () => import('./commands/backup.ts'),
+    prepare: async () => (await import('./mover-thread.ts')).prepareMoverThread(),
+  },
   sets: { summary: 'the backup sets; `sets drop SET` forgets one', load: () => import('./commands/sets.ts') },
   ls: { summary: 'list a directory of a set', load: () => import('./commands/ls.ts') },
   find: { summary: 'find names in all sets', load: () => import('./commands/find.ts') },
@@ -35,5 +42,13 @@ export const COMMANDS: Readonly<Record<string, TableEntry>> = {
     load: () => import('./commands/tape-export-files.ts'),
   },
   'tape use': { summary: 'a real drive or changer (not yet)', load: () => import('./commands/tape-use.ts') },
+  'mover serve': {
+    summary: 'disks, tape drives, a changer and the copy manager over iSCSI',
+    load: () => import('./commands/mover-serve.ts'),
+  },
+  'mover status': {
+    summary: 'what data movers of this machine serve, and to whom',
+    load: () => import('./commands/mover-status.ts'),
+  },
   status: { summary: 'who uses drives and index, and runs that can go on', load: () => import('./commands/status.ts') },
 };

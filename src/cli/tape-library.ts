@@ -7,13 +7,17 @@ import {
   type VirtualLibrary,
 } from '../target/virtual-library/library.ts';
 import type { CommandContext } from './command.ts';
+import { checkHome } from './home-access.ts';
 import { quote } from './quoting.ts';
+import { whereabouts } from './reach.ts';
 import { libraryFolder } from './state.ts';
-import { type MoverPlace, openMoverPlace, whereabouts } from './workplace.ts';
+import { type MoverPlace, openMoverPlace } from './workplace.ts';
 
 /** The library, if there is one; nothing is made. */
-export const libraryOf = (home: string): VirtualLibrary | undefined =>
-  libraryExists(libraryFolder(home)) ? openLibrary(libraryFolder(home)) : undefined;
+export function libraryOf(home: string): VirtualLibrary | undefined {
+  checkHome(home);
+  return libraryExists(libraryFolder(home)) ? openLibrary(libraryFolder(home)) : undefined;
+}
 
 /** @throws UserError when there is none */
 export function requireLibrary(home: string): VirtualLibrary {
@@ -56,9 +60,6 @@ export async function loadInto(
   place: CartridgePlace,
 ): Promise<void> {
   const why = whereabouts(library, place.barcode);
-  if (why !== undefined) {
-    const [what, ...remedy] = why.split('; ');
-    throw new UserError(`cartridge ${place.barcode}`, what, remedy.join('; '));
-  }
+  if (why?.busy === false) throw new UserError(`cartridge ${place.barcode}`, why.what, why.remedy);
   await station.load(place.barcode);
 }

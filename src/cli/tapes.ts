@@ -3,9 +3,9 @@ import { UserError } from '../bytes/errors.ts';
 import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { stationCartridges } from '../restore/station-cartridges.ts';
 import { libraryExists, openLibrary } from '../target/virtual-library/library.ts';
-import type { SetRecord, TapeService } from './services.ts';
+import { openDrivePlace } from './drive-place.ts';
+import type { SetRecord, TapeOptions, TapeService } from './services.ts';
 import { libraryFolder } from './state.ts';
-import { openMoverPlace } from './workplace.ts';
 
 /** The virtual drive: a file is read where it is wanted, so no gap is worth reading through and a load takes no time. */
 const DRIVE_MODEL = { bytesPerSecond: 1e9, repositionSeconds: 0, loadSeconds: 0 };
@@ -31,15 +31,13 @@ export async function dataOffsets(
 export async function openTapes(
   home: string,
   set: SetRecord,
-  note: (text: string) => void,
-  signal?: AbortSignal,
+  { note, wait = false, signal }: TapeOptions,
 ): Promise<TapeService> {
   if (!libraryExists(libraryFolder(home)))
     throw new UserError(libraryFolder(home), 'there is no tape library', 'name its state directory with --home');
-  const place = await openMoverPlace(home, {
+  const place = await openDrivePlace(home, {
     command: process.argv.slice(2, 4).join(' '),
-    wait: false,
-    disks: [],
+    wait,
     readOnly: true,
     note,
     ...(signal && { signal }),

@@ -1,116 +1,112 @@
-/** What a user calls a volume, found on this machine and checked: a file, a block device, a mount point, UUID= or LABEL=. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+/**
+ * What a user calls a volume, found on this machine and checked: a file, a block device, a mount point, UUID= or LABEL=; behind
+ * a `#` one part of it.
+ */
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../bytes/errors.ts';
+import { FormatError, UserError } from '../bytes/errors.ts';
+import type { Segment } from '../bytes/segments.ts';
+import { bytes } from '../bytes/units.ts';
+import { encodeArgument } from './argv.ts';
+import { fileKeyOf, numberOf, readMachine } from './machine/read-machine.ts';
+import { forbids, type Target, usesOf } from './machine/uses.ts';
+import { quote } from './quoting.ts';
+import { textPath } from './text-path.ts';
 
 export interface FoundVolume {
   /** Real path of the file or device. */
   readonly path: string;
+  /** `2`, `vg/lv`: a part of it; missing: all of it. */
+  readonly part?: string;
+  /** For people: the path, and the part behind a `#`. */
+  readonly name: string;
   readonly isDevice: boolean;
+  /** Of a device, bytes of a logical block. */
+  readonly sectorSize?: number;
   /** Changes when the volume may have. */
   readonly changeMark: string;
 }
 
-/** A mount that could write to a volume. */
-export interface Mount {
-  readonly device: string;
-  readonly mountPoint: string;
-  readonly writable: boolean;
-}
-
-/** @throws UserError when there is no such volume, or a writable mount has it */
-export function findVolume(word: string): FoundVolume {
-  const path = locate(word);
+/** @throws UserError when there is no such volume, or it is in use (of a part of one, `openVolume` looks for that) */
+export function findVolume(words: string): FoundVolume {
+  const { path, part, name } = locateVolume(words);
   const stat = statSync(path);
-  if (stat.isDirectory()) return findVolume(deviceOfMountPoint(path));
+  const shown = shownAs(words);
   if (!stat.isFile() && !stat.isBlockDevice())
-    throw new UserError(word, 'is neither a file nor a block device', 'name a volume image or a device');
-  const mount = writableMount(path, mounts());
-  if (mount !== undefined) {
-    throw new UserError(
-      word,
-      `is mounted writable at ${mount.mountPoint}`,
-      'unmount it, remount it read-only, or back up a snapshot of it',
-    );
-  }
+    throw new UserError(shown, 'is neither a file nor a block device', 'name a volume image or a device');
+  if (part === undefined) refuseInUse(shown, path, 'read');
   const mark = stat.isFile() ? `${stat.mtimeMs}:${stat.ino}` : `device:${stat.rdev}`;
-  return { path, isDevice: stat.isBlockDevice(), changeMark: mark };
+  const volume = { path, name, isDevice: stat.isBlockDevice(), changeMark: mark, ...(part !== undefined && { part }) };
+  const device = stat.isBlockDevice() ? readMachine().devices.find((one) => one.number === numberOf(path)) : undefined;
+  return device === undefined ? volume : { ...volume, sectorSize: device.sectorSize };
 }
 
-function locate(word: string): string {
+const shownAs = (words: string): string => quote(encodeArgument(words));
+
+/** Where what is meant lies, whether or not it may be used now. @throws UserError when there is none */
+export function locateVolume(words: string): Pick<FoundVolume, 'path' | 'part' | 'name'> {
+  const { word, part } = splitPart(words);
   const tag = /^(UUID|LABEL)=(.+)$/.exec(word);
-  const path = tag === null ? word : join('/dev/disk', `by-${tag[1].toLowerCase()}`, tag[2]);
+  const real = realPath(word, tag === null ? textPath(word) : join('/dev/disk', `by-${tag[1].toLowerCase()}`, tag[2]));
+  const path = statSync(real).isDirectory() ? realPath(word, deviceOfMountPoint(real)) : real;
+  return part === undefined ? { path, name: path } : { path, part, name: `${path}#${part}` };
+}
+
+function realPath(word: string, path: string): string {
   try {
     return realpathSync(path);
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw new UserError(
-      word,
-      code === 'ENOENT' ? 'there is no such volume' : `cannot be looked at: ${code}`,
-      'check the path',
-      { cause },
-    );
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new UserError(shownAs(word), 'there is no such volume', 'check the path', { cause });
+    throw new FormatError('io', shownAs(word), `cannot be looked at: ${message}`, { cause });
   }
 }
 
+/** `disk.img#2`: the volume and its part. A file that has such a name itself is that file. */
+export function splitPart(words: string): { readonly word: string; readonly part?: string } {
+  const at = words.lastIndexOf('#');
+  if (at <= 0 || existsSync(words)) return { word: words };
+  const part = words.slice(at + 1).replace(/^\/+/, '');
+  if (part === '')
+    throw new UserError(shownAs(words), 'names no part behind the #', 'write disk.img#2 or disk.img#vg/lv');
+  return { word: words.slice(0, at), part };
+}
+
+/**
+ * Refuses what is mounted (for reading: writable), swapped to or a member of a running array: all of it, or the segments of
+ * it that count. @throws UserError
+ */
+export function refuseInUse(
+  word: string,
+  path: string,
+  purpose: 'read' | 'write',
+  segments?: readonly Segment[],
+): void {
+  const machine = readMachine();
+  const number = numberOf(path);
+  const target: Target =
+    number === undefined ? { kind: 'file', key: fileKeyOf(path), path } : { kind: 'device', number };
+  const ranges = segments?.map(({ volumeOffset, byteLength }) => ({
+    start: volumeOffset,
+    end: bytes(volumeOffset + byteLength),
+  }));
+  const uses = ranges?.flatMap((range) => usesOf(machine, target, range)) ?? usesOf(machine, target);
+  const found = forbids(uses, purpose);
+  if (found !== undefined) throw new UserError(word, found.what, found.remedy);
+}
+
 function deviceOfMountPoint(path: string): string {
-  const mount = mounts().findLast((one) => one.mountPoint === path);
-  if (mount === undefined || !mount.device.startsWith('/')) {
+  const { mounts, devices } = readMachine();
+  const mount = mounts.findLast((one) => one.mountPoint === path);
+  const device = devices.find(({ number }) => number === mount?.number);
+  const source = device?.path ?? (mount?.source.startsWith('/') ? mount.source : undefined);
+  if (source === undefined) {
     throw new UserError(
-      path,
+      quote(Buffer.from(path)),
       'is a directory and no mount point of a volume',
       'name the volume: an image file or a block device',
     );
   }
-  return mount.device;
+  return source;
 }
-
-const unescapeOctal = (text: string): string =>
-  text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-
-/** Mounts of block devices. proc(5), /proc/self/mountinfo. */
-export function mounts(text = readFileSync('/proc/self/mountinfo', 'utf8')): Mount[] {
-  return text.split('\n').flatMap((line) => {
-    const fields = line.split(' ');
-    const dash = fields.indexOf('-');
-    if (dash < 6) return [];
-    const superOptions = (fields[dash + 3] ?? '').split(',');
-    return [
-      {
-        device: unescapeOctal(fields[dash + 2]),
-        mountPoint: unescapeOctal(fields[4]),
-        writable: !superOptions.includes('ro'),
-      },
-    ];
-  });
-}
-
-/** The mount that may write to this file or device, if there is one: directly, or through a loop device. */
-export function writableMount(path: string, all: readonly Mount[], sys = '/sys/block'): Mount | undefined {
-  const same = (device: string): boolean => {
-    if (device === path) return true;
-    if (!device.startsWith('/dev/')) return false;
-    try {
-      if (realpathSync(device) === path) return true;
-      const a = statSync(device);
-      const b = statSync(path);
-      if (a.isBlockDevice() && b.isBlockDevice() && a.rdev === b.rdev) return true;
-    } catch {
-      return false;
-    }
-    return loopFile(device, sys) === path;
-  };
-  return all.find((mount) => mount.writable && same(mount.device));
-}
-
-/** File behind a loop device. */
-function loopFile(device: string, sys: string): string | undefined {
-  const name = device.replace('/dev/', '');
-  const backing = join(sys, name, 'loop', 'backing_file');
-  if (!/^loop\d+$/.test(name) || !existsSync(backing)) return undefined;
-  return readFileSync(backing, 'utf8').trimEnd();
-}
-
-/** Loop devices over a file, for messages. */
-export const loopsOver = (path: string, sys = '/sys/block'): string[] =>
-  existsSync(sys) ? readdirSync(sys).filter((name) => loopFile(`/dev/${name}`, sys) === path) : [];

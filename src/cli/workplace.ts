@@ -2,55 +2,46 @@
  * What a command that moves tape works with: the index store, a drive of the embedded virtual library, and the embedded
  * data mover over both the drive and the volume. Everything goes through `Execute`; only its making is known here.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { SourceDisk } from '../backup/environment.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import { openExt4 } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
+import { recogniseMember, recogniseOther } from '../filesystem/recognise/recognise.ts';
 import { openXfs } from '../filesystem/xfs/xfs.ts';
 import { type BlockDevice, openBlockDevice } from '../initiator/block-device.ts';
-import { openChanger } from '../initiator/changer.ts';
 import { type CopyManager, openCopyManager } from '../initiator/copy-manager.ts';
-import { openTapeDrive } from '../initiator/tape-drive.ts';
-import { openStation, type TapeStation } from '../library/station.ts';
+import type { TapeStation } from '../library/station.ts';
 import type { Execute } from '../scsi/execute.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
+import type { ReservedDrive, VirtualLibrary } from '../target/virtual-library/library.ts';
 import {
-  createLibrary,
-  libraryExists,
-  openLibrary,
-  type ReservedDrive,
-  type VirtualLibrary,
-} from '../target/virtual-library/library.ts';
+  Closers,
+  closedOnFailure,
+  type DriveOptions,
+  openHomeLibrary,
+  openLibraryStation,
+  reserveDrive,
+} from './drive-place.ts';
 import { type DiskToServe, makeMover } from './embedded-mover.ts';
 import { hasIndex, lostIndex, noSets } from './lost-index.ts';
 import { formatBytes } from './progress.ts';
-import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
+import { quote } from './quoting.ts';
+import { indexFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
-export const filesystemOpeners: readonly OpenFilesystem[] = [openExt4, openXfs];
+export const filesystemOpeners: readonly OpenFilesystem[] = [recogniseMember, openExt4, openXfs, recogniseOther];
 
-export interface WorkplaceOptions {
-  /** For whoever finds the drive or the store busy. */
-  readonly command: string;
-  /** Wait for a busy drive or store. */
-  readonly wait: boolean;
+export interface WorkplaceOptions extends DriveOptions {
   readonly disks: readonly DiskToServe[];
-  /** SHA-256 of tape files beside the copy. */
-  readonly digest?: boolean;
   /** Make the index if there has never been one. */
   readonly createIndex?: boolean;
-  /** Nothing is written to tape: a cartridge opens without a flush. */
-  readonly readOnly?: boolean;
   /** The mover in a thread of its own: for commands that move much. */
   readonly thread?: boolean;
   /** Make the store anew where it is lost or damaged. */
   readonly rebuild?: boolean;
-  readonly note: (text: string) => void;
-  readonly signal?: AbortSignal;
 }
 
 /** A volume as the mover's unit and the initiator's device. */
@@ -71,20 +62,6 @@ export interface Workplace extends AsyncDisposable {
   requireSpace(needed: Bytes): Promise<void>;
 }
 
-/** Makes the state directory. @throws UserError when it cannot be written */
-export function makeHome(home: string): void {
-  try {
-    mkdirSync(temporaryFolder(home), { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    throw new UserError(
-      home,
-      `the state directory cannot be written: ${(cause as NodeJS.ErrnoException).code}`,
-      'name another with --home or $REELMAP_HOME',
-      { cause },
-    );
-  }
-}
-
 /** What killed processes left in the temporary folder. */
 function removeStale(home: string): void {
   const folder = temporaryFolder(home);
@@ -92,17 +69,6 @@ function removeStale(home: string): void {
     const pid = /^(\d+)-/.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) rmSync(join(folder, name), { force: true });
   }
-}
-
-/** The virtual library, made on first use. */
-export async function openHomeLibrary(
-  home: string,
-  options: { readonly digest?: boolean; readonly readOnly?: boolean } = {},
-): Promise<VirtualLibrary> {
-  makeHome(home);
-  const folder = libraryFolder(home);
-  if (!libraryExists(folder)) await createLibrary(folder);
-  return openLibrary(folder, options);
 }
 
 export interface StoreOptions {
@@ -123,20 +89,6 @@ export async function openIndexStore(home: string, options: StoreOptions): Promi
   });
 }
 
-/** How often a busy drive is asked for again with --wait. */
-const DRIVE_LOOK_MS = 500;
-
-async function reserve(library: VirtualLibrary, options: WorkplaceOptions): Promise<ReservedDrive> {
-  for (let told = false; ; told = true) {
-    const drive = library.reserveDrive(options.command);
-    if (!('busy' in drive)) return drive;
-    const who = drive.busy.map(({ pid, command, since }) => `process ${pid} (${command}) since ${since}`).join('; ');
-    if (!options.wait) throw new UserError('tape library', `every drive is busy: ${who}`, 'wait for it, or use --wait');
-    if (!told) options.note(`waiting for a drive: ${who}`);
-    await sleep(DRIVE_LOOK_MS, undefined, options.signal && { signal: options.signal });
-  }
-}
-
 /** Drive, changer and mover, without the index. */
 export interface MoverPlace extends AsyncDisposable {
   readonly library: VirtualLibrary;
@@ -145,75 +97,53 @@ export interface MoverPlace extends AsyncDisposable {
   readonly disks: readonly ServedDisk[];
 }
 
-/** What was opened, closed last to first. */
-class Closers {
-  readonly #all: (() => unknown)[] = [];
-
-  add(closer: () => unknown): void {
-    this.#all.push(closer);
-  }
-
-  /** Closes everything, whatever fails on the way; then throws the first failure. */
-  async close(): Promise<void> {
-    let failure: { readonly error: unknown } | undefined;
-    for (let closer = this.#all.pop(); closer !== undefined; closer = this.#all.pop()) {
-      try {
-        await closer();
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    if (failure !== undefined) throw failure.error;
-  }
-}
-
-async function closedOnFailure<T>(closers: Closers, open: () => Promise<T>): Promise<T> {
-  try {
-    return await open();
-  } catch (error) {
-    await closers.close().catch(() => undefined);
-    throw error;
-  }
-}
-
 /** Reserves a drive and makes the mover over it and the disks. */
 export async function openMoverPlace(home: string, options: WorkplaceOptions): Promise<MoverPlace> {
   const library = await openHomeLibrary(home, options);
   const closers = new Closers();
   return closedOnFailure(closers, async () => {
-    const drive = await reserve(library, options);
+    const drive = await reserveDrive(library, options);
     closers.add(() => drive[Symbol.dispose]());
     const mover = await embeddedMover(library, drive, options, closers);
     return { library, ...mover, [Symbol.asyncDispose]: () => closers.close() };
   });
 }
 
-/** Drive, mover and index. The drive is asked for first: who waits for it does not hold the index. */
+/** Drive, mover and index. The drive is reserved first: who waits for it does not hold the index. */
 export async function openWorkplace(home: string, options: WorkplaceOptions): Promise<Workplace> {
   const { command, createIndex = false, rebuild = false } = options;
   const lost = rebuild ? undefined : await lostIndex(home);
   if (lost !== undefined) throw lost;
   if (!rebuild && !createIndex && !hasIndex(home)) throw noSets(home);
+  const library = await openHomeLibrary(home, options);
   const closers = new Closers();
-  const place = await openMoverPlace(home, options);
-  closers.add(() => place[Symbol.asyncDispose]());
-  removeStale(home);
   return closedOnFailure(closers, async () => {
-    const store = await openIndexStore(home, { command, create: createIndex, rebuild });
-    closers.add(() => store[Symbol.asyncDispose]());
-    const { library, station, mover, disks } = place;
+    const drive = await reserveDrive(library, options);
+    closers.add(() => drive[Symbol.dispose]());
+    removeStale(home);
+    const [place, store] = await bothOpened(
+      embeddedMover(library, drive, options, closers),
+      openIndexStore(home, { command, create: createIndex, rebuild }).then((opened) => {
+        closers.add(() => opened[Symbol.asyncDispose]());
+        return opened;
+      }),
+    );
     return {
       home,
       store,
       library,
-      station,
-      mover,
-      disks,
+      ...place,
       temporaryPath: (name) => join(temporaryFolder(home), `${process.pid}-${name}`),
       requireSpace: async (needed) => requireSpace(library, needed),
       [Symbol.asyncDispose]: () => closers.close(),
     };
   });
+}
+
+/** Both, opened side by side. When one fails the other has been opened or has failed, too. */
+async function bothOpened<A, B>(a: Promise<A>, b: Promise<B>): Promise<readonly [A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
 }
 
 async function embeddedMover(
@@ -232,29 +162,16 @@ async function embeddedMover(
           driveAddress: address,
           command,
           digest,
-          disks: served.map(({ path, writable }) => ({ path, writable })),
+          disks: served.map(({ path, writable, segments }) => ({ path, writable, ...(segments && { segments }) })),
         })
       : await makeMover(reserved.view, address, served);
   closers.add(() => made[Symbol.asyncDispose]());
   const { units } = made;
-  const changer = await openChanger(units.changer);
-  const drive = await openTapeDrive(units.drive);
+  const station = await openLibraryStation(library, address, units, options);
   const disks: ServedDisk[] = [];
   for (const execute of units.disks) disks.push(await servedDisk(execute));
   const mover = await openCopyManager(units.controller);
-  const name = `drive ${address - library.driveAddresses[0]} of the virtual tape library in ${library.folder}`;
-  const station = openStation(name, drive, changer, address);
-  return { station: { ...station, whereabouts: (barcode) => whereabouts(library, barcode) }, mover, disks };
-}
-
-/** Why a cartridge cannot be had though it is here: it is out of its slot. */
-export function whereabouts(library: VirtualLibrary, barcode: string): string | undefined {
-  const place = library.inventory().find((one) => one.barcode === barcode);
-  if (place?.type === 'outside') return `outside the library; \`reelmap tape import ${barcode}\` takes it in`;
-  const holder =
-    place?.type === 'drive' && place.address !== undefined ? library.driveHolder(place.address) : undefined;
-  if (holder === undefined || holder.pid === process.pid) return undefined;
-  return `in drive ${place?.number}, which process ${holder.pid} (${holder.command}) uses since ${holder.since}; wait for it`;
+  return { station, mover, disks };
 }
 
 async function servedDisk(execute: Execute): Promise<ServedDisk> {
@@ -269,15 +186,12 @@ async function servedDisk(execute: Execute): Promise<ServedDisk> {
   };
 }
 
-/** Index, label and rounding beside the data. */
-const SPACE_MARGIN = 1.02;
-
 function requireSpace(library: VirtualLibrary, needed: Bytes): void {
   const free = library.freeBytes();
-  if (free >= needed * SPACE_MARGIN) return;
+  if (free >= needed) return;
   throw new UserError(
-    library.folder,
-    `${formatBytes(free)} are free where the virtual tapes are, the volume uses ${formatBytes(needed)}`,
+    quote(Buffer.from(library.folder)),
+    `${formatBytes(free)} are free where the virtual tapes are, the backup needs about ${formatBytes(needed)}`,
     'free some, or name a home on a larger disk with --home',
   );
 }

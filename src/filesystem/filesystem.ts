@@ -18,8 +18,10 @@ export interface FilesystemIdentity {
 /** Why a filesystem cannot be walked here; the volume is then copied whole. */
 export interface NotWalkable {
   readonly identity?: FilesystemIdentity;
-  /** One clause for the user: `the journal needs recovery (needs_recovery is set)`. */
+  /** One clause for the user: `the journal needs recovery and cannot be replayed: ...`. */
   readonly reason: string;
+  /** It is known to hold no files (swap): to have copied it whole is to have backed it up exactly. */
+  readonly holdsNoFiles?: boolean;
 }
 
 export interface Filesystem {
@@ -30,6 +32,11 @@ export interface Filesystem {
   readonly inodeEstimate: number;
   /** Things the user must be told that cost nothing: `primary superblock damaged, backup in group 1 used`. */
   readonly notes: readonly string[];
+  /**
+   * Damage that no single inode or directory of the walk tells of, one clause each: it makes the backup a partial one. Grows
+   * while the walk goes on.
+   */
+  readonly damage?: readonly string[];
   /**
    * Every byte run of the volume that may hold something, ascending, boot blocks and whatever lies past the last
    * filesystem block included: what a full backup copies. @throws FormatError

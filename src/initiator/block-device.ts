@@ -13,14 +13,17 @@ import {
   readCapacity16,
   synchronizeCache10,
   write16,
+  writeSame16,
 } from '../scsi/block/commands.ts';
 import { inquiryVpd } from '../scsi/common/inquiry.ts';
 import { DeviceType } from '../scsi/common/operation-codes.ts';
+import { SenseKey } from '../scsi/common/sense.ts';
 import { VpdPage, vpdBody } from '../scsi/common/vpd.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import type { Execute } from '../scsi/execute.ts';
 import { identify } from './identity.ts';
-import { executeGood, executeWithRetry } from './retry.ts';
+import { executeGood, executeWithRetry, type Retried } from './retry.ts';
+import { ScsiError } from './scsi-error.ts';
 
 export interface BlockDevice {
   readonly execute: Execute;
@@ -37,12 +40,16 @@ export interface BlockDevice {
   read(offset: Bytes, into: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Whole blocks. @throws ScsiError, RangeError when the range is not whole blocks of the device */
   write(offset: Bytes, from: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Whole blocks that read as zeros from now on. @throws ScsiError, RangeError as `write` */
+  zero(offset: Bytes, length: Bytes, signal?: AbortSignal): Promise<void>;
   /** What was written is on stable storage when this resolves. @throws ScsiError */
   flush(signal?: AbortSignal): Promise<void>;
 }
 
 /** Bytes of one READ(16) or WRITE(16), if the device does not want less. */
 const TRANSFER_BYTES_MAX = 4 * MiB;
+/** Of one WRITE SAME(16): what a device that writes them out does within any time limit. */
+const ZERO_BYTES_MAX = 256 * MiB;
 const PAGE_BYTES = 64;
 
 /** @throws FormatError `unsupported` when it is no disk; ScsiError */
@@ -51,7 +58,10 @@ export async function openBlockDevice(execute: Execute, signal?: AbortSignal): P
   const { device } = identity;
   const { blocks, blockLength } = await capacityOf(execute, device, signal);
   const byteLength = blocks * blockLength;
-  const transferMax = await transferBytesMax(execute, device, blockLength, signal);
+  const limits = await blockLimits(execute, device, signal);
+  const transferMax = transferBytesMax(limits, blockLength);
+  const zeroMax = zeroBlocksMax(limits, blockLength);
+  const zeroBlocks = zeroWriter(execute, blockLength);
   const about = (words: string, stop?: AbortSignal) => ({ device, words, ...(stop && { signal: stop }) });
 
   const readBlocks = async (offset: Bytes, into: Uint8Array, stop?: AbortSignal): Promise<void> => {
@@ -69,6 +79,11 @@ export async function openBlockDevice(execute: Execute, signal?: AbortSignal): P
   const checkRange = (offset: Bytes, length: Bytes): void => {
     if (offset < 0 || length < 0 || offset + length > byteLength)
       throw new FormatError('corrupt', device, `bytes ${offset} to ${offset + length} end past its ${byteLength}`);
+  };
+
+  const checkWhole = (offset: Bytes, length: Bytes): void => {
+    if (offset % blockLength !== 0 || length % blockLength !== 0 || offset + length > byteLength)
+      throw new RangeError(`bytes ${offset} to ${offset + length} are not whole blocks of ${device}`);
   };
 
   return {
@@ -94,17 +109,40 @@ export async function openBlockDevice(execute: Execute, signal?: AbortSignal): P
       into.set(whole.subarray(offset - start, offset - start + into.length));
     },
     write: async (offset, from, stop) => {
-      if (offset % blockLength !== 0 || from.length % blockLength !== 0 || offset + from.length > byteLength)
-        throw new RangeError(`bytes ${offset} to ${offset + from.length} are not whole blocks of ${device}`);
+      checkWhole(offset, from.length);
       for (let at = 0; at < from.length; at += transferMax) {
         const part = from.subarray(at, Math.min(from.length, at + transferMax));
         const cdb = write16((offset + at) / blockLength, part.length / blockLength);
         await executeGood(execute, { cdb, dataOut: part }, about('WRITE(16)', stop));
       }
     },
+    zero: async (offset, length, stop) => {
+      checkWhole(offset, length);
+      const end = (offset + length) / blockLength;
+      for (let lba = offset / blockLength; lba < end; lba += zeroMax)
+        await zeroBlocks(lba, Math.min(zeroMax, end - lba), about('WRITE SAME(16)', stop));
+    },
     flush: async (stop) => {
       await executeGood(execute, { cdb: synchronizeCache10() }, about('SYNCHRONIZE CACHE(10)', stop));
     },
+  };
+}
+
+/** Lets go of blocks; writes them out where the device has no logical block provisioning and refuses the UNMAP bit. */
+function zeroWriter(
+  execute: Execute,
+  blockLength: Bytes,
+): (lba: number, blocks: number, how: Retried) => Promise<void> {
+  const dataOut = new Uint8Array(blockLength);
+  let unmaps = true;
+  return async (lba, blocks, how) => {
+    try {
+      await executeGood(execute, { cdb: writeSame16(lba, blocks, unmaps), dataOut }, how);
+    } catch (error) {
+      if (!unmaps || !(error instanceof ScsiError) || error.sense?.key !== SenseKey.illegalRequest) throw error;
+      unmaps = false;
+      await executeGood(execute, { cdb: writeSame16(lba, blocks, unmaps), dataOut }, how);
+    }
   };
 }
 
@@ -119,21 +157,32 @@ async function capacityOf(execute: Execute, device: string, signal: AbortSignal 
   return capacity;
 }
 
-/** MAXIMUM TRANSFER LENGTH of VPD page B0h, if there is one. */
-async function transferBytesMax(
-  execute: Execute,
-  device: string,
-  blockLength: Bytes,
-  signal: AbortSignal | undefined,
-): Promise<Bytes> {
+interface BlockLimits {
+  /** Blocks; 0: no limit, or none told. */
+  readonly transfer: number;
+  readonly writeSame: number;
+}
+
+/** Limits of VPD page B0h, if there is one. */
+async function blockLimits(execute: Execute, device: string, signal: AbortSignal | undefined): Promise<BlockLimits> {
   const command = { cdb: inquiryVpd(VpdPage.blockLimits, PAGE_BYTES), dataInLength: PAGE_BYTES };
   const how = { device, words: 'INQUIRY, VPD page B0h', ...(signal && { signal }) };
   const answer = await executeWithRetry(execute, command, how);
+  const body = answer.status === 'check-condition' ? new Uint8Array(0) : vpdBody(answer.dataIn, VpdPage.blockLimits);
+  const view = viewOf(body);
+  return {
+    transfer: body.length < 8 ? 0 : BlockLimitsPage.maximumTransferLength.get(view, 0),
+    writeSame: body.length < 40 ? 0 : BlockLimitsPage.maximumWriteSameLength.get(view, 0),
+  };
+}
+
+function transferBytesMax({ transfer }: BlockLimits, blockLength: Bytes): Bytes {
   const most = alignDown(TRANSFER_BYTES_MAX, blockLength);
   assert(most > 0, `block length ${blockLength}`);
-  if (answer.status === 'check-condition') return most;
-  const body = vpdBody(answer.dataIn, VpdPage.blockLimits);
-  if (body.length < 8) return most;
-  const blocks = BlockLimitsPage.maximumTransferLength.get(viewOf(body), 0);
-  return blocks === 0 ? most : Math.min(most, blocks * blockLength);
+  return transfer === 0 ? most : Math.min(most, transfer * blockLength);
 }
+
+const zeroBlocksMax = ({ writeSame }: BlockLimits, blockLength: Bytes): number => {
+  const most = Math.floor(ZERO_BYTES_MAX / blockLength);
+  return writeSame === 0 ? most : Math.min(most, writeSame);
+};

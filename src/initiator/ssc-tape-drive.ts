@@ -94,18 +94,18 @@ export class SscTapeDrive implements TapeDrive {
   get blockLengthMax(): Bytes {
     return this.#identity.blockLengthMax;
   }
-  get #device(): string {
+  get device(): string {
     return this.#identity.device;
   }
 
   async ready(signal?: AbortSignal): Promise<boolean> {
     const words = 'TEST UNIT READY';
     this.#variableBlocks = false;
-    const how = { device: this.#device, words, ...(signal && { signal }) };
+    const how = { device: this.device, words, ...(signal && { signal }) };
     const result = await executeWithRetry(this.execute, { cdb: testUnitReady(), timeoutMs: SHORT_MS }, how);
     if (result.status !== 'check-condition') return true;
     if (result.sense.key === SenseKey.notReady) return false;
-    throw refusal(this.#device, words, result);
+    throw refusal(this.device, words, result);
   }
 
   async position(): Promise<DrivePosition> {
@@ -118,7 +118,7 @@ export class SscTapeDrive implements TapeDrive {
     const words = 'READ ATTRIBUTE';
     const result = await this.#run(words, command);
     if (result.status === 'check-condition') {
-      if (!notSupported(result.sense)) throw refusal(this.#device, words, result);
+      if (!notSupported(result.sense)) throw refusal(this.device, words, result);
       return this.#capacityLog();
     }
     const all = decodeAttributes(result.dataIn);
@@ -153,11 +153,11 @@ export class SscTapeDrive implements TapeDrive {
       const cdb = Locate16.encode({ operationCode: OperationCode.locate16, logicalIdentifier: object });
       const result = await this.#run('LOCATE(16)', { cdb, timeoutMs: WINDING_MS });
       if (result.status !== 'check-condition' || !unknownCommand(result.sense))
-        return locateAnswer(this.#device, 'LOCATE(16)', result);
+        return locateAnswer(this.device, 'LOCATE(16)', result);
       this.#hasLocate16 = false;
     }
     const cdb = Locate10.encode({ operationCode: OperationCode.locate10, logicalObjectIdentifier: object });
-    return locateAnswer(this.#device, 'LOCATE(10)', await this.#run('LOCATE(10)', { cdb, timeoutMs: WINDING_MS }));
+    return locateAnswer(this.device, 'LOCATE(10)', await this.#run('LOCATE(10)', { cdb, timeoutMs: WINDING_MS }));
   }
 
   async locateEndOfData(): Promise<void> {
@@ -182,7 +182,7 @@ export class SscTapeDrive implements TapeDrive {
     const transferLength = target.length;
     const cdb = ReadWrite6.encode({ operationCode: OperationCode.read6, transferLength });
     const command = { cdb, dataIn: target, dataInLength: bytes(transferLength), timeoutMs: TRANSFER_MS };
-    return readAnswer(this.#device, 'READ', await this.#atPosition('READ', command), target);
+    return readAnswer(this.device, 'READ', await this.#atPosition('READ', command), target);
   }
 
   async write(record: Uint8Array): Promise<TapeWrite> {
@@ -190,12 +190,12 @@ export class SscTapeDrive implements TapeDrive {
     if (record.length > this.blockLengthMax)
       throw new FormatError(
         'unsupported',
-        this.#device,
+        this.device,
         `records of ${record.length} bytes, at most ${this.blockLengthMax}`,
       );
     const cdb = ReadWrite6.encode({ operationCode: OperationCode.write6, transferLength: record.length });
     const result = await this.#atPosition('WRITE', { cdb, dataOut: record, timeoutMs: TRANSFER_MS });
-    return writeAnswer(this.#device, 'WRITE', result);
+    return writeAnswer(this.device, 'WRITE', result);
   }
 
   async writeFilemarks(count: number, options: { readonly immediate: boolean }): Promise<TapeWrite> {
@@ -205,13 +205,13 @@ export class SscTapeDrive implements TapeDrive {
       filemarkCount: count,
     });
     const result = await this.#atPosition('WRITE FILEMARKS', { cdb, timeoutMs: TRANSFER_MS });
-    return writeAnswer(this.#device, 'WRITE FILEMARKS', result);
+    return writeAnswer(this.device, 'WRITE FILEMARKS', result);
   }
 
   async erase(): Promise<void> {
     const cdb = Erase6.encode({ operationCode: OperationCode.erase });
     const result = await this.#atPosition('ERASE', { cdb, timeoutMs: WINDING_MS });
-    if (result.status === 'check-condition') throw refusal(this.#device, 'ERASE', result);
+    if (result.status === 'check-condition') throw refusal(this.device, 'ERASE', result);
   }
 
   async fileDigest(file: TapeFile): Promise<Uint8Array | undefined> {
@@ -232,14 +232,14 @@ export class SscTapeDrive implements TapeDrive {
       this.#hasLongPosition = false;
     }
     const short = await this.#readPosition(PositionForm.short, ShortPosition.byteLength);
-    if (short === undefined) throw new FormatError('unsupported', this.#device, 'the drive has no READ POSITION');
+    if (short === undefined) throw new FormatError('unsupported', this.device, 'the drive has no READ POSITION');
     return this.#known(this.#decoded(POSITION_WORDS, () => decodeShortPosition(short)));
   }
 
   #known(position: StreamPosition | { readonly problem: string }): StreamPosition {
-    if ('problem' in position) throw new FormatError('io', this.#device, `READ POSITION: ${position.problem}`);
+    if ('problem' in position) throw new FormatError('io', this.device, `READ POSITION: ${position.problem}`);
     if (position.partition !== 0)
-      throw new FormatError('unsupported', this.#device, `the drive stands in partition ${position.partition}`);
+      throw new FormatError('unsupported', this.device, `the drive stands in partition ${position.partition}`);
     return position;
   }
 
@@ -249,10 +249,10 @@ export class SscTapeDrive implements TapeDrive {
     const result = await this.#run(POSITION_WORDS, { cdb, dataInLength: length });
     if (result.status === 'check-condition') {
       if (notSupported(result.sense)) return undefined;
-      throw refusal(this.#device, POSITION_WORDS, result);
+      throw refusal(this.device, POSITION_WORDS, result);
     }
     if (result.dataIn.length < length)
-      throw new FormatError('corrupt', this.#device, `READ POSITION gave ${result.dataIn.length} bytes of ${length}`);
+      throw new FormatError('corrupt', this.device, `READ POSITION gave ${result.dataIn.length} bytes of ${length}`);
     return viewOf(result.dataIn);
   }
 
@@ -264,14 +264,14 @@ export class SscTapeDrive implements TapeDrive {
       passed += SPACE6_MAX - notPassed;
       if (notPassed > 0) break;
     }
-    if (!(await this.locate(object))) throw new FormatError('io', this.#device, `object ${object} is no longer there`);
+    if (!(await this.locate(object))) throw new FormatError('io', this.device, `object ${object} is no longer there`);
     return tapeFile(passed);
   }
 
   async #space(count: number): Promise<number> {
     const cdb = Space6.encode({ operationCode: OperationCode.space6, code: SpaceCode.filemarks, count });
     const result = await this.#atPosition('SPACE', { cdb, timeoutMs: WINDING_MS });
-    return spaceAnswer(this.#device, 'SPACE', result, count);
+    return spaceAnswer(this.device, 'SPACE', result, count);
   }
 
   async #capacityLog(): Promise<MediumAttributes> {
@@ -290,17 +290,17 @@ export class SscTapeDrive implements TapeDrive {
     const result = await this.#run(words, { cdb: logSense(page, LOG_BYTES, 0, pointer), dataInLength: LOG_BYTES });
     if (result.status === 'check-condition') {
       if (notSupported(result.sense)) return undefined;
-      throw refusal(this.#device, words, result);
+      throw refusal(this.device, words, result);
     }
     const found = decodeLogPage(result.dataIn);
     if (found.pageCode !== page)
-      throw new FormatError('corrupt', this.#device, `${words}: page ${found.pageCode.toString(16)}h came instead`);
+      throw new FormatError('corrupt', this.device, `${words}: page ${found.pageCode.toString(16)}h came instead`);
     return wholeParameters(found.body);
   }
 
   async #modeHeader(): Promise<ModeParameters> {
     const found = (await this.#modeSense(StreamPage.none)) ?? (await this.#modeSense(StreamPage.all));
-    if (found === undefined) throw new FormatError('unsupported', this.#device, 'the drive has no MODE SENSE(6)');
+    if (found === undefined) throw new FormatError('unsupported', this.device, 'the drive has no MODE SENSE(6)');
     return found;
   }
 
@@ -310,7 +310,7 @@ export class SscTapeDrive implements TapeDrive {
     const result = await this.#run(words, { cdb: modeSense6(page, MODE_BYTES), dataInLength: MODE_BYTES });
     if (result.status !== 'check-condition') return decodeModeParameters(result.dataIn, 6);
     if (notSupported(result.sense)) return undefined;
-    throw refusal(this.#device, words, result);
+    throw refusal(this.device, words, result);
   }
 
   /** Variable blocks, as others may have left fixed ones. */
@@ -341,16 +341,16 @@ export class SscTapeDrive implements TapeDrive {
    * old one must hear of it, and the drive says so only once.
    */
   async #run(words: string, command: ScsiCommand): Promise<Completed> {
-    const how = { device: this.#device, words, unitAttention: 'report' as const };
+    const how = { device: this.device, words, unitAttention: 'report' as const };
     const result = await executeWithRetry(this.execute, { timeoutMs: SHORT_MS, ...command }, how);
     if (result.status !== 'check-condition' || result.sense.key !== SenseKey.unitAttention) return result;
     this.#variableBlocks = false;
-    throw refusal(this.#device, words, result);
+    throw refusal(this.device, words, result);
   }
 
   async #good(words: string, command: ScsiCommand): Promise<void> {
     const result = await this.#run(words, command);
-    if (result.status === 'check-condition') throw refusal(this.#device, words, result);
+    if (result.status === 'check-condition') throw refusal(this.device, words, result);
   }
 
   /** Data that end too early, or numbers above 2^53, in the drive's name. */
@@ -359,7 +359,7 @@ export class SscTapeDrive implements TapeDrive {
       return decode();
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      throw new FormatError('corrupt', this.#device, `${words}: ${error.message}`, { cause: error });
+      throw new FormatError('corrupt', this.device, `${words}: ${error.message}`, { cause: error });
     }
   }
 }

@@ -45,6 +45,8 @@ export interface MediumAttributes {
 /** The one way the client uses a drive itself; volume data goes by EXTENDED COPY instead. Failures throw ScsiError. */
 export interface TapeDrive {
   readonly execute: Execute;
+  /** For people. */
+  readonly device: string;
   readonly vendor: string;
   readonly product: string;
   readonly serialNumber: string;
@@ -75,13 +77,21 @@ export interface TapeDrive {
 /** The longest transfer that READ(6) and WRITE(6) can name. */
 const TRANSFER_MAX = 0xff_ffff;
 
+export interface OpenTapeDrive {
+  /** For people; default: what INQUIRY says. */
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Opens the tape drive behind `execute`; it may be empty. Takes the unit attentions that wait there.
  * @throws FormatError `unsupported` when it is not a tape drive, or gives no designator a copy manager could find it by
  */
-export async function openTapeDrive(execute: Execute, signal?: AbortSignal): Promise<TapeDrive> {
+export async function openTapeDrive(execute: Execute, options: OpenTapeDrive = {}): Promise<TapeDrive> {
+  const { signal } = options;
   const identity = await identify(execute, DeviceType.tape, 'tape drive', signal);
-  const { device, designator } = identity;
+  const { designator } = identity;
+  const device = options.name ?? identity.device;
   if (designator === undefined)
     throw new FormatError('unsupported', device, 'no designator (VPD page 83h) that EXTENDED COPY could name it by');
   const command = {
@@ -95,6 +105,7 @@ export async function openTapeDrive(execute: Execute, signal?: AbortSignal): Pro
   const limit = BlockLimits.maximumBlockLength.get(viewOf(dataIn), 0);
   return new SscTapeDrive(execute, {
     ...identity,
+    device,
     designator,
     blockLengthMax: bytes(limit === 0 ? TRANSFER_MAX : limit),
   });

@@ -28,8 +28,12 @@ export interface TapeStation {
   /** Puts a cartridge into the drive; whatever is in it goes back to a free slot. @throws FormatError `io` when it is not there */
   load(barcode: string): Promise<void>;
   unload(): Promise<void>;
-  /** Why a barcode is not within reach, if that is known: in a drive that another process uses. */
-  whereabouts?(barcode: string): string | undefined;
+  /**
+   * Brings a cartridge within reach that is not, where waiting for another process or emptying an idle drive can do that.
+   * Answers why it cannot be had; undefined: it can now, or nothing more is known.
+   * @throws UserError when another process uses it and nobody wants to wait
+   */
+  reach?(barcode: string, signal?: AbortSignal): Promise<string | undefined>;
 }
 
 /** A drive at element `driveAddress` of a changer. */

@@ -113,9 +113,17 @@ export interface ChunkSource {
   /** Bytes of every record. */
   readonly recordSize: Bytes;
   /** The chunk whose range holds the volume address; undefined: past the volume. */
-  chunkAt(volumeOffset: Bytes): Promise<ChunkRecord | undefined>;
+  chunkAt(volumeOffset: Bytes): Promise<ChunkRecord | UnknownChunk | undefined>;
   /** What the chunk stores between two volume addresses, at least; a part of the map will do. */
   chunkExtents(chunk: ChunkRecord, from: Bytes, to: Bytes): Promise<ChunkExtents>;
+}
+
+/** A range of the volume of which the index does not know any more where it lies. */
+export interface UnknownChunk {
+  /** Why, and what to do: one clause. */
+  readonly lost: string;
+  /** Volume byte from which on a chunk is known again. */
+  readonly end: Bytes;
 }
 
 /** A part of a chunk's extent map. */
@@ -124,6 +132,10 @@ export interface ChunkExtents {
   readonly runs: Runs;
   /** Bytes that the chunk stores before the first of them. */
   readonly storedBefore: Bytes;
+  /** Bytes that the chunk stores before each of them; missing: they follow each other. */
+  readonly places?: Float64Array;
+  /** Volume addresses, `to` not included, of which the map cannot be read. */
+  readonly lost?: readonly { readonly from: Bytes; readonly to: Bytes; readonly reason: string }[];
 }
 
 /** Consecutive records of one chunk, read without a LOCATE between them. */
@@ -168,6 +180,9 @@ export interface RestorePlan {
   readonly missing: WantedExtents;
   /** What is in chunks that have no such copy. */
   readonly withoutCopy: WantedExtents;
+  /** What the index does not know the place of, since rows of it are lost; and why, row by row. */
+  readonly unknown: WantedExtents;
+  readonly unknownReasons: readonly string[];
 }
 
 export interface RestorePlanOptions {
@@ -215,6 +230,8 @@ export async function planRestore(
     bytes: mapped.bytes,
     missing: mapped.missing,
     withoutCopy: mapped.withoutCopy,
+    unknown: mapped.unknown,
+    unknownReasons: mapped.unknownReasons,
   };
 }
 
@@ -225,6 +242,8 @@ interface Mapped {
   readonly pieces: Pieces;
   readonly missing: WantedExtents;
   readonly withoutCopy: WantedExtents;
+  readonly unknown: WantedExtents;
+  readonly unknownReasons: string[];
   readonly bytes: Bytes;
 }
 
@@ -245,6 +264,8 @@ async function mapExtents(wanted: WantedExtents, source: ChunkSource, options: R
     pieces: new Pieces(),
     missing: new WantedExtents(),
     withoutCopy: new WantedExtents(),
+    unknown: new WantedExtents(),
+    unknownReasons: [] as string[],
     bytes: 0,
   };
   let carried: Rest[] = [];
@@ -259,9 +280,9 @@ async function mapExtents(wanted: WantedExtents, source: ChunkSource, options: R
       for (const rest of batch) lose(out.missing, rest);
       break;
     }
-    const end = record.volumeOffset + record.byteLength;
-    const where = `chunk ${record.number}`;
-    check(start >= record.volumeOffset && start < end, where, `does not cover volume byte ${start}`);
+    const end = 'lost' in record ? record.end : record.volumeOffset + record.byteLength;
+    const covers = 'lost' in record || start >= record.volumeOffset;
+    check(covers && start < end, 'chunk', `does not cover volume byte ${start}`);
     for (; at < order.length && wanted.volumeOffset[order[at]] < end; at++) batch.push(restOf(wanted, order[at]));
     for (const rest of batch) {
       const over = rest.volumeOffset + rest.length - end;
@@ -269,6 +290,10 @@ async function mapExtents(wanted: WantedExtents, source: ChunkSource, options: R
       const kept = rest.length - over;
       carried.push({ ...rest, fileOffset: rest.fileOffset + kept, volumeOffset: end, length: over });
       rest.length = kept;
+    }
+    if ('lost' in record) {
+      for (const rest of batch) unknown(out, rest, record.lost);
+      continue;
     }
     const copy = chooseCopy(record, options);
     if (copy === undefined) {
@@ -297,6 +322,12 @@ const restOf = (wanted: WantedExtents, row: number): Rest => ({
 const lose = (to: WantedExtents, rest: Rest): void =>
   to.add(rest.file, rest.kind, rest.fileOffset, rest.volumeOffset, rest.length);
 
+function unknown(out: Mapped, rest: Rest, reason: string): void {
+  const before = out.unknown.count;
+  lose(out.unknown, rest);
+  if (out.unknown.count > before) out.unknownReasons.push(reason);
+}
+
 /** The attempt-th best copy. */
 function chooseCopy(record: ChunkRecord, { attempt = 0, rank }: RestorePlanOptions): ChunkCopy | undefined {
   if (rank === undefined || record.copies.length < 2) return record.copies[attempt];
@@ -306,7 +337,7 @@ function chooseCopy(record: ChunkRecord, { attempt = 0, rank }: RestorePlanOptio
 /** Pieces of one chunk. `batch` ascends by volume address, and so do the extents: one merge. */
 function mapChunk(
   batch: readonly Rest[],
-  { runs: extents, storedBefore }: ChunkExtents,
+  { runs: extents, storedBefore, places, lost = [] }: ChunkExtents,
   record: ChunkRecord,
   out: Mapped & { bytes: number },
 ): void {
@@ -321,23 +352,44 @@ function mapChunk(
     for (let i = run; at < end; i++) {
       const from = i < extents.count ? Math.min(end, extents.starts[i]) : end;
       if (from > at) {
-        out.missing.add(rest.file, rest.kind, rest.fileOffset + at - rest.volumeOffset, at, from - at);
+        notStored({ ...rest, fileOffset: rest.fileOffset + at - rest.volumeOffset, volumeOffset: at }, from, lost, out);
         at = from;
       }
       if (at >= end || i >= extents.count) break;
       const length = Math.min(end, extents.starts[i] + extents.lengths[i]) - at;
       const inRun = at - extents.starts[i];
+      const before = places === undefined ? place : places[i];
       check(
-        place + inRun + length <= record.storedBytes,
+        before + inRun + length <= record.storedBytes,
         `chunk ${record.number}`,
         `extents hold more than its ${record.storedBytes} stored bytes`,
       );
-      out.pieces.add([rest.file, rest.kind, rest.fileOffset + at - rest.volumeOffset, place + inRun, at, length]);
+      out.pieces.add([rest.file, rest.kind, rest.fileOffset + at - rest.volumeOffset, before + inRun, at, length]);
       out.bytes += length;
       place += extents.lengths[i];
       at += length;
     }
   }
+}
+
+/** Bytes from the rest's start up to `to` that no known run has: the map's loss, or truly not stored. */
+function notStored(rest: Rest, to: number, lost: NonNullable<ChunkExtents['lost']>, out: Mapped): void {
+  const part = (from: number, end: number): Rest => ({
+    ...rest,
+    fileOffset: rest.fileOffset + from - rest.volumeOffset,
+    volumeOffset: from,
+    length: end - from,
+  });
+  let at = rest.volumeOffset;
+  for (const range of lost) {
+    const from = Math.max(at, range.from);
+    const end = Math.min(to, range.to);
+    if (end <= from) continue;
+    lose(out.missing, part(at, from));
+    unknown(out, part(from, end), `its chunk's extent map: ${range.reason}`);
+    at = end;
+  }
+  lose(out.missing, part(at, to));
 }
 
 /** Runs of records that cover the pieces `from` to `to - 1` of one chunk. Exported for the tests. */

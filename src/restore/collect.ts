@@ -1,5 +1,5 @@
 /** From the paths that a user named to the entries of a restore, as `cp -a` would have it: `/a/b` becomes `b`, `/` fills the folder. */
-import { UserError } from '../bytes/errors.ts';
+import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
 import type { ChunkSource } from '../plan/restore-plan.ts';
 import { FileType, fileTypeOf, type IndexEntry } from '../tape-index/entry.ts';
@@ -11,8 +11,14 @@ import { splitPath } from './split-path.ts';
 export interface RestoreIndex extends ChunkSource {
   /** The entry at a path of names, the root directory for none; undefined: nothing is there. */
   lookup(names: readonly Uint8Array[]): Promise<IndexEntry | undefined>;
-  /** What is in a directory, in batches of a page or so. `secondName`: a directory that has its place elsewhere. */
-  list(directory: IndexEntry): AsyncIterable<readonly (IndexEntry & { readonly secondName?: boolean })[]>;
+  /**
+   * What is in a directory, in batches of a page or so. `secondName`: a directory that has its place elsewhere.
+   * @param damaged told of entries that are lost in the index; the rest comes
+   */
+  list(
+    directory: IndexEntry,
+    damaged: (error: FormatError) => void,
+  ): AsyncIterable<readonly (IndexEntry & { readonly secondName?: boolean })[]>;
   /** Bytes of a block of the filesystem. */
   blockSize(filesystem: number): Bytes;
 }
@@ -50,7 +56,11 @@ export async function collect(index: RestoreIndex, selection: Selection, signal?
   const taken = new Map<string, Uint8Array>();
   for (const { names, path } of paths) {
     signal?.throwIfAborted();
-    const entry = await index.lookup(names);
+    const entry = await index.lookup(names).catch((error: unknown) => damagedPath(error, paths.length));
+    if (entry instanceof FormatError) {
+      job.problem(0, 'lost', `${selection.print(path)}: ${entry.message}`);
+      continue;
+    }
     if (entry === undefined) {
       throw new UserError(
         selection.print(path),
@@ -72,6 +82,12 @@ export async function collect(index: RestoreIndex, selection: Selection, signal?
     await addTree(index, job, { node, entry }, signal);
   }
   return { job, targets };
+}
+
+/** A path that the index cannot lead to any more costs only itself, unless it is the only one. */
+function damagedPath(error: unknown, paths: number): FormatError {
+  if (!(error instanceof FormatError) || paths === 1) throw error;
+  return error;
 }
 
 interface NamedPath {
@@ -141,7 +157,9 @@ async function addTree(index: RestoreIndex, job: RestoreJob, top: Branch, signal
   const waiting: Branch[] = [top];
   const breath = createBreath(signal);
   for (let branch = waiting.pop(); branch !== undefined; branch = waiting.pop()) {
-    for await (const entries of index.list(branch.entry)) {
+    const damaged = (error: FormatError): void =>
+      job.problem(branch.node, 'lost', `a part of what is in it cannot be listed: ${error.message}`);
+    for await (const entries of index.list(branch.entry, damaged)) {
       await breath();
       for (const entry of entries) {
         const node = job.add(branch.node, entry, entry.name, index.blockSize(entry.filesystem));

@@ -8,17 +8,18 @@
  *   then renamed; without `replace` the rename fails when the name is taken.
  */
 import {
+  accessSync,
   chmodSync,
   closeSync,
   fchmodSync,
   fchownSync,
   constants as fs,
   lstatSync,
-  mkdirSync,
   openSync,
-  statSync,
 } from 'node:fs';
 import { UserError } from '../bytes/errors.ts';
+import { makeFolders } from '../storage/make-folders.ts';
+import { type HeldLock, isHeld, type LockHolder, tryLock } from '../storage/process-lock.ts';
 import { FileType } from '../tape-index/entry.ts';
 import type { RestoreJob } from './job.ts';
 import { type Libc, libc, type Nanoseconds, SystemError } from './libc.ts';
@@ -51,6 +52,9 @@ export const reasonOf = (error: unknown): string => {
   return WORDS[code] ?? code;
 };
 
+/** What file systems without hard links say to link(2). */
+const NO_LOCKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL']);
+
 /** Codes that end the whole restore: nothing more can be written. */
 const FATAL = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE', 'ENOMEM']);
 
@@ -76,6 +80,7 @@ export class Destination implements AsyncDisposable {
   readonly #libc: Libc;
   readonly #root: number;
   readonly #self: Self;
+  #lock: HeldLock | undefined;
   /** The folder was made by us. */
   readonly made: boolean;
   /** Node to descriptor, least recently used first. */
@@ -101,7 +106,39 @@ export class Destination implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const descriptor of this.#open.values()) closeSync(descriptor);
     this.#open.clear();
+    this.unlock();
     closeSync(this.#root);
+  }
+
+  /**
+   * One restore at a time: two would take each other's temporary names for what they left themselves. A file system without
+   * hard links has no locks of this kind, and goes without.
+   * @throws UserError naming who restores there
+   */
+  lock(): void {
+    const path = procPath(this.#root, Buffer.from(`${TEMPORARY_PREFIX}lock`)).toString();
+    let lock: HeldLock | LockHolder;
+    try {
+      lock = tryLock(path, 'restore');
+    } catch (error) {
+      const cause = (error as Error).cause;
+      this.fatal(cause);
+      if (!NO_LOCKS.has(codeOf(cause))) throw error;
+      return;
+    }
+    if (!isHeld(lock))
+      throw new UserError(
+        this.#label,
+        `process ${lock.pid} restores there since ${lock.since}`,
+        'wait for it to end, or name another folder with --to',
+      );
+    this.#lock = lock;
+  }
+
+  /** Nothing more is made here. */
+  unlock(): void {
+    this.#lock?.[Symbol.dispose]();
+    this.#lock = undefined;
   }
 
   /** Turns a failed call into the end of the restore where going on makes no sense. */
@@ -386,15 +423,15 @@ function chmodDescriptor(descriptor: number, mode: number): void {
 function openFolder(path: Uint8Array, label: string): { readonly descriptor: number; readonly made: boolean } {
   const folder = Buffer.from(path);
   try {
-    const made = mkdirSync(folder as unknown as string, { recursive: true, mode: 0o777 }) !== undefined;
-    if (!statSync(folder).isDirectory()) throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+    const made = makeFolders(folder);
+    accessSync(folder, fs.W_OK | fs.X_OK);
     return { descriptor: openSync(folder, fs.O_RDONLY | fs.O_DIRECTORY), made };
   } catch (error) {
     const code = codeOf(error);
     if (code === '') throw error;
     const words: Readonly<Record<string, string>> = {
       ENOTDIR: 'is not a directory',
-      EEXIST: 'is not a directory',
+      ENOENT: 'cannot be made there',
       EACCES: 'permission denied',
       EROFS: 'the file system is read-only',
       ENOSPC: 'no space left',

@@ -121,7 +121,7 @@ export class RestoreJob {
     this.#times[3].push(entry.mtime.nanoseconds);
     this.#inode.push(entry.inode);
     this.#filesystem.push(entry.filesystem);
-    this.#xattrs.push(this.#xattrNumber(entry.xattrs));
+    this.#xattrs.push(this.#xattrNumber(entry.encrypted ? entry.xattrs.filter(isNoContext) : entry.xattrs));
     this.remaining.push(0);
     return node;
   }
@@ -249,3 +249,9 @@ export class RestoreJob {
 
 const latin1 = (data: Uint8Array): string =>
   Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('latin1');
+
+/** A cipher's context belongs to the filesystem: no other takes it as an attribute. */
+const isNoContext = ({ name }: XattrList[number]): boolean =>
+  Buffer.from(name.buffer, name.byteOffset, name.length).toString('latin1', 0, CONTEXT_PREFIX.length) !==
+  CONTEXT_PREFIX;
+const CONTEXT_PREFIX = 'encryption.';

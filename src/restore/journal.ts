@@ -6,8 +6,9 @@
  *
  * The mark goes away when nothing is left to be had.
  */
-import { createHash } from 'node:crypto';
 import { closeSync, constants as fs, fstatSync, fsyncSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { toHex } from '../bytes/random.ts';
+import { sha256 } from '../bytes/sha256.ts';
 import { procPath, TEMPORARY_PREFIX } from './destination.ts';
 
 export interface JournalIdentity {
@@ -25,9 +26,10 @@ export interface Journal {
 }
 
 export function journalName({ set, paths, fullPaths }: JournalIdentity): string {
-  const hash = createHash('sha256').update(`${set}\0${fullPaths}\0`);
-  for (const path of paths.map((one) => Buffer.from(one)).sort(Buffer.compare)) hash.update(path).update('\0');
-  return `${TEMPORARY_PREFIX}restore-${hash.digest('hex').slice(0, 16)}`;
+  const zero = Buffer.from('\0');
+  const sorted = paths.map((one) => Buffer.from(one)).sort(Buffer.compare);
+  const whole = Buffer.concat([Buffer.from(`${set}\0${fullPaths}\0`), ...sorted.flatMap((path) => [path, zero])]);
+  return `${TEMPORARY_PREFIX}restore-${toHex(sha256(whole)).slice(0, 16)}`;
 }
 
 /** Finds or makes the mark in the directory of `descriptor`. */

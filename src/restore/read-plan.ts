@@ -32,6 +32,8 @@ export interface PieceSink {
   data(piece: number, fileOffset: Bytes, data: Uint8Array): void;
   /** `length` bytes of row `piece`, from `from` on, cannot be had from this copy. */
   failed(piece: number, from: Bytes, length: Bytes, reason: string): void;
+  /** A whole cartridge cannot be had; its pieces follow as failed, for the same reason. */
+  unreached?(reason: string): void;
   /** Between records: a good time to wait for the disk. */
   pause?(): Promise<void> | undefined;
 }
@@ -54,6 +56,7 @@ export async function readPlan(
     options.signal?.throwIfAborted();
     const loaded = await loadOrReason(source, cartridge, options.signal);
     if (typeof loaded === 'string') {
+      sink.unreached?.(loaded);
       for (const run of reads) reader.fail(run, 0, loaded);
       continue;
     }

@@ -2,16 +2,17 @@
  * A whole volume back to a disk by the data mover: stream-to-block EXTENDED COPY, chunk by chunk in the order of the tape.
  * A part that cannot be read from one copy is tried from the next; what no copy gives is lost, named, and nothing else is.
  */
-import { FormatError } from '../bytes/errors.ts';
+import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Runs } from '../bytes/extents.ts';
 import type { ChunkCopy, ChunkRecord } from '../bytes/manifest.ts';
-import type { Bytes } from '../bytes/units.ts';
+import { alignDown, alignUp, type Bytes } from '../bytes/units.ts';
 import type { BlockDevice } from '../initiator/block-device.ts';
 import type { CopyManager } from '../initiator/copy-manager.ts';
+import { ScsiError } from '../initiator/scsi-error.ts';
 import type { TapeDrive } from '../initiator/tape-drive.ts';
 import { RECORD_BYTES_MAX } from '../library/tape-file.ts';
 import { type VolumeRestoreStep, volumeRestoreSteps } from '../plan/volume-restore-plan.ts';
-import { describeSense } from '../scsi/common/sense.ts';
+import { describeSense, isSpaceExhausted, type Sense } from '../scsi/common/sense.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import type { StationCartridges } from './station-cartridges.ts';
 
@@ -23,21 +24,26 @@ export interface LostRange {
 
 export interface VolumeRestore {
   readonly chunks: readonly ChunkRecord[];
+  /** @throws FormatError when it is damaged: the chunk is lost then */
   readonly extentsOf: (chunk: ChunkRecord) => Promise<Runs>;
   readonly recordSize: Bytes;
   readonly cartridges: StationCartridges;
   readonly mover: CopyManager;
   readonly disk: { readonly designator: Designator; readonly blockLength: Bytes; readonly device: BlockDevice };
+  /** The target as the user would name it, for errors. */
+  readonly name: string;
+  /** Zeros where the chunks store nothing; else the disk keeps what it has there. */
+  readonly zero: boolean;
   readonly progress: (bytes: Bytes, totalBytes: Bytes, label: string) => void;
   readonly note: (text: string) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Restores all chunks. Answers what was lost. @throws FormatError when the disk cannot be written */
+/** Restores all chunks. Answers what was lost. @throws UserError when the disk cannot be written */
 export async function restoreVolume(request: VolumeRestore): Promise<readonly LostRange[]> {
   const job = new Job(request);
   for (const chunk of request.chunks) await job.chunk(chunk);
-  await request.disk.device.flush(request.signal);
+  await job.flush();
   return job.lost;
 }
 
@@ -53,9 +59,23 @@ class Job {
     this.#total = request.chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0);
   }
 
+  flush(): Promise<void> {
+    const { disk, signal } = this.#request;
+    return this.#written(() => disk.device.flush(signal));
+  }
+
   async chunk(chunk: ChunkRecord): Promise<void> {
     const { cartridges } = this.#request;
-    const extents = await this.#request.extentsOf(chunk);
+    let extents: Runs;
+    try {
+      extents = await this.#request.extentsOf(chunk);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      const { volumeOffset, byteLength } = chunk;
+      this.lost.push({ volumeOffset, byteLength, reason: error.message });
+      return;
+    }
+    if (this.#request.zero) await this.#zeroBetween(chunk, extents);
     const copies = [...chunk.copies].sort((a, b) => cartridges.rank(a.cartridge) - cartridges.rank(b.cartridge));
     let reasons: string[] = [];
     for (const copy of copies) {
@@ -69,6 +89,26 @@ class Job {
 
   #whole(chunk: ChunkRecord, extents: Runs, reason: string): void {
     if (extents.count > 0) this.lost.push({ volumeOffset: chunk.volumeOffset, byteLength: chunk.byteLength, reason });
+  }
+
+  /** Zeros in what the chunk covers and does not store. */
+  async #zeroBetween({ volumeOffset, byteLength }: ChunkRecord, extents: Runs): Promise<void> {
+    let from = volumeOffset;
+    for (let i = 0; i < extents.count; i++) {
+      await this.#zero(from, extents.starts[i]);
+      from = extents.starts[i] + extents.lengths[i];
+    }
+    await this.#zero(from, volumeOffset + byteLength);
+  }
+
+  async #zero(from: Bytes, to: Bytes): Promise<void> {
+    const { disk, signal } = this.#request;
+    signal?.throwIfAborted();
+    const first = Math.min(to, alignUp(from, disk.blockLength));
+    const last = Math.max(first, alignDown(to, disk.blockLength));
+    if (first > from) await this.#write(from, new Uint8Array(first - from));
+    if (last > first) await this.#written(() => disk.device.zero(first, last - first, signal));
+    if (to > last) await this.#write(last, new Uint8Array(to - last));
   }
 
   async #copy(extents: Runs, copy: ChunkCopy): Promise<LostRange[]> {
@@ -105,7 +145,7 @@ class Job {
     return lost;
   }
 
-  /** One EXTENDED COPY. Answers why it failed. @throws FormatError when the disk is what failed */
+  /** One EXTENDED COPY. Answers why it failed. @throws UserError when the disk is what failed */
   async #list(step: Extract<VolumeRestoreStep, { kind: 'copy' }>): Promise<string | undefined> {
     const { cscds, segments } = step;
     this.#listId = (this.#listId % 250) + 1;
@@ -114,9 +154,7 @@ class Job {
       this.#request.signal,
     );
     if (outcome.kind === 'done') return undefined;
-    if (outcome.kind === 'failed' && outcome.destination !== undefined) {
-      throw new FormatError('io', 'target', `cannot be written: ${describeSense(outcome.destination)}`);
-    }
+    if (outcome.kind === 'failed' && outcome.destination !== undefined) throw this.#notWritten(outcome.destination);
     return describeSense(outcome.kind === 'failed' && outcome.source !== undefined ? outcome.source : outcome.sense);
   }
 
@@ -167,13 +205,30 @@ class Job {
   /** Any bytes: whole blocks, the first and last filled up from the disk. */
   async #write(offset: Bytes, from: Uint8Array): Promise<void> {
     const { device, blockLength } = this.#request.disk;
+    if (from.length === 0) return;
     const before = offset % blockLength;
     const length = Math.ceil((before + from.length) / blockLength) * blockLength;
-    if (before === 0 && length === from.length) return device.write(offset, from);
+    if (before === 0 && length === from.length) return this.#written(() => device.write(offset, from));
     const view = await device.readAt(offset - before, length);
     const whole = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     whole.set(from, before);
-    await device.write(offset - before, whole);
+    await this.#written(() => device.write(offset - before, whole));
+  }
+
+  /** @throws UserError when the disk refuses */
+  async #written(write: () => Promise<void>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      throw error instanceof ScsiError && error.sense !== undefined ? this.#notWritten(error.sense, error) : error;
+    }
+  }
+
+  #notWritten(sense: Sense, cause?: unknown): UserError {
+    const full = isSpaceExhausted(sense);
+    const what = full ? 'no space left there' : `cannot be written: ${describeSense(sense)}`;
+    const remedy = full ? 'free some, or name another target' : 'look at the kernel log, or name another target';
+    return new UserError(this.#request.name, what, remedy, { cause });
   }
 }
 

@@ -68,6 +68,8 @@ export interface RestoreOutcome {
   }[];
   readonly lost: number;
   readonly inexact: number;
+  /** Reasons among the problems that are those of a whole cartridge. */
+  readonly unreached: readonly string[];
   readonly ownersNotSet: number;
 }
 
@@ -94,6 +96,7 @@ export async function restoreFiles(request: RestoreRequest): Promise<RestoreOutc
   const { job, targets } = await collect(request.index, selection, signal);
   const label = selection.print(request.destination);
   await using destination = new Destination(request.destination, { label, job, replace: request.overwrite });
+  destination.lock();
   const journal = needsJournal(job)
     ? openJournal(destination.descriptor, { ...selection, set: request.set })
     : undefined;
@@ -137,6 +140,7 @@ class RestoreRun {
   readonly #journal: Journal | undefined;
   readonly #files: FileSink;
   readonly #cartridges = new Set<string>();
+  readonly #unreached = new Set<string>();
   readonly #breath: () => Promise<void> | undefined;
   #kept = 0;
   #bytes = 0;
@@ -170,11 +174,10 @@ class RestoreRun {
       throw error;
     }
     if (job.count > 2) await this.#destination.sync();
-    if (job.lostCount === 0 && this.#journal !== undefined) {
-      this.#journal.remove();
-      // That changed the folder's time of change once more.
-      if (this.#fillsOwnFolder() && !job.lost.has(0)) this.#attempt(0, () => this.#destination.finishDirectory(0));
-    }
+    if (job.lostCount === 0) this.#journal?.remove();
+    this.#destination.unlock();
+    // That changed the folder's time of change once more.
+    if (this.#fillsOwnFolder() && !job.lost.has(0)) this.#attempt(0, () => this.#destination.finishDirectory(0));
     return {
       files: this.#files.finished,
       directories,
@@ -188,6 +191,7 @@ class RestoreRun {
       problems: job.problems.map(({ node, kind, reason }) => ({ path: job.path(node), kind, reason })),
       lost: job.lostCount,
       inexact: job.inexactCount,
+      unreached: [...this.#unreached],
       ownersNotSet: this.#destination.ownersNotSet,
     };
   }
@@ -267,6 +271,8 @@ class RestoreRun {
     for (let attempt = 0; wanted.count > 0; attempt++) {
       const plan = await planRestore(wanted, index, { gapBytesMax, attempt, ...(rank === undefined ? {} : { rank }) });
       this.#lose(plan.missing, () => 'part of it is not on tape: the set does not store it');
+      for (let row = 0; row < plan.unknown.count; row++)
+        this.#files.lose(plan.unknown.file[row], `the index does not tell where it lies: ${plan.unknownReasons[row]}`);
       this.#lose(plan.withoutCopy, (node) => reasons.get(node) ?? 'no copy of a part of it is recorded');
       this.#records += plan.records;
       this.#gapRecords += plan.gapRecords;
@@ -313,6 +319,7 @@ class RestoreRun {
           length,
         );
       },
+      unreached: (reason) => void this.#unreached.add(reason),
       pause: () => (files.full ? files.flush() : undefined),
     };
   }

@@ -39,13 +39,15 @@ export async function stationCartridges(
       if (barcode === undefined) return 2;
       return barcode === inDrive ? 0 : within.has(barcode) ? 1 : 2;
     },
-    async load(cartridge) {
+    async load(cartridge, signal) {
       const label = `cartridge ${labelOf(cartridge)}`;
       const barcode = barcodes.get(cartridge);
       if (barcode === undefined) return `${label}: the set does not name it`;
       if (!(await station.barcodes()).includes(barcode)) {
-        const why = station.whereabouts?.(barcode) ?? 'not in the library; put it in and run the command again';
-        return `${label}: ${why}`;
+        const why = await station.reach?.(barcode, signal);
+        if (why !== undefined) return `${label}: ${why}`;
+        if (!(await station.barcodes()).includes(barcode))
+          return `${label}: not in the library; put it in and run the command again`;
       }
       if (known !== cartridge) {
         known = undefined;

@@ -11,6 +11,7 @@ import { alignedBuffer, DIRECT_ALIGNMENT, isPageAligned } from '../bytes/aligned
 import type { BlockStore } from '../bytes/block-store.ts';
 import { FormatError } from '../bytes/errors.ts';
 import { alignDown, type Bytes, bytes, KiB, MiB } from '../bytes/units.ts';
+import { majorMinor } from './device-number.ts';
 import { punchHole } from './punch-hole.ts';
 
 /** Shorter requests are not worth going round the page cache. */
@@ -53,6 +54,7 @@ export class FileStore implements BlockStore {
   #refused: Promise<number | undefined> | undefined;
   #bufferedWrite: Promise<unknown> = Promise.resolve();
   #closed = false;
+  #isFile: boolean | undefined;
 
   constructor(fd: number, byteLength: number, options: FileStoreOptions & { readonly name: string }) {
     this.#fd = fd;
@@ -119,6 +121,13 @@ export class FileStore implements BlockStore {
       await this.write(bytes(at), zeros.subarray(0, step));
       at += step;
     }
+  }
+
+  async runAt(offset: Bytes): Promise<{ stored: boolean; end: Bytes }> {
+    this.#isFile ??= fs.fstatSync(this.#fd).isFile();
+    if (!this.#isFile) return { stored: true, end: bytes(this.#byteLength) };
+    const { runAt } = await import('./holes.ts'); // loads the foreign function library
+    return runAt(this.#fd, offset, this.#byteLength);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -218,10 +227,8 @@ async function sizeOf(fd: number): Promise<number> {
 
 /** stat tells no size of a device: sysfs does, in sectors of 512 bytes; where there is none, the last byte that reads. */
 async function deviceSize(fd: number, rdev: number): Promise<number> {
-  const major = (rdev >>> 8) & 0xfff; // dev_t as glibc packs it, below 2^32
-  const minor = (rdev & 0xff) | ((rdev >>> 12) & 0xfff00);
   try {
-    return 512 * Number(fs.readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'ascii'));
+    return 512 * Number(fs.readFileSync(`/sys/dev/block/${majorMinor(rdev)}/size`, 'ascii'));
   } catch {
     return readableBytes(fd);
   }

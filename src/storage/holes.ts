@@ -20,6 +20,21 @@ function loadLseek(): Lseek {
   return (fd, offset, whence) => Number(lseek(fd, offset, whence));
 }
 
+let seek: Lseek | undefined;
+
+/** Whether the bytes of an open file at `offset` are stored, and where that ends. A filesystem without SEEK_DATA stores all. */
+export function runAt(fd: number, offset: Bytes, byteLength: Bytes): { stored: boolean; end: Bytes } {
+  seek ??= loadLseek();
+  const data = seek(fd, offset, SEEK_DATA);
+  if (data < 0) {
+    const hole = seek(fd, offset, SEEK_HOLE);
+    return { stored: hole < 0, end: byteLength }; // ENXIO: a hole to the end; EINVAL on both: not supported
+  }
+  if (data > offset) return { stored: false, end: Math.min(data, byteLength) };
+  const hole = seek(fd, offset, SEEK_HOLE);
+  return { stored: true, end: hole < 0 ? byteLength : Math.min(hole, byteLength) };
+}
+
 /** The data runs of the first `byteLength` bytes of a file. A filesystem without SEEK_DATA calls all of it data. @throws FormatError `io` */
 export function dataRuns(path: string, byteLength: Bytes): Runs {
   let fd: number;

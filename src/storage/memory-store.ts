@@ -56,6 +56,15 @@ export class MemoryStore implements BlockStore {
     this.#zero(offset, Math.min(this.#byteLength, offset + length));
   }
 
+  /** Chunks that were never written are holes. */
+  async runAt(offset: Bytes): Promise<{ stored: boolean; end: Bytes }> {
+    const first = Math.floor(offset / CHUNK);
+    const stored = this.#chunks.has(first);
+    let end = first + 1;
+    while (end * CHUNK < this.#byteLength && this.#chunks.has(end) === stored) end++;
+    return { stored, end: Math.min(end * CHUNK, this.#byteLength) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {}
 
   /** `read` without a promise, for tests and models. */

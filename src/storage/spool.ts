@@ -4,8 +4,10 @@ import { FormatError } from '../bytes/errors.ts';
 
 export interface Spool extends AsyncDisposable {
   add(part: Uint8Array): Promise<void>;
-  /** Forgets everything. */
-  reset(): void;
+  /** Parts so far. */
+  readonly length: number;
+  /** Forgets all parts but the first `length`. */
+  cut(length: number): void;
   /** The parts in order, each its own buffer. May be read more than once. */
   parts(): AsyncIterable<Uint8Array>;
   readonly byteLength: number;
@@ -26,9 +28,12 @@ export async function openSpool(path: string): Promise<Spool> {
     get byteLength() {
       return end;
     },
-    reset() {
-      lengths = [];
-      end = 0;
+    get length() {
+      return lengths.length;
+    },
+    cut(length) {
+      lengths = lengths.slice(0, length);
+      end = lengths.reduce((sum, one) => sum + one, 0);
     },
     async add(part) {
       const at = end;

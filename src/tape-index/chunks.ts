@@ -25,36 +25,85 @@ export function putChunk(set: string, chunk: ChunkRecord): KvOperation {
   return putJson(chunkKey(setBytes(set), chunk.volumeOffset), chunk);
 }
 
+/** A part of the volume of which the chunk's record is lost or damaged. */
+export interface LostChunk {
+  /** One clause, with the remedy. */
+  readonly lost: string;
+  readonly volumeOffset: number;
+  /** Volume byte from which another chunk is known; Infinity: there is none. */
+  readonly end: number;
+}
+
 /**
  * The chunk that stores byte `volumeOffset` of the volume: one seek.
  * @throws FormatError when its record is lost: the chunks of a set tile the volume
  */
 export async function chunkAt(store: KvStore, set: string, volumeOffset: number): Promise<ChunkRecord> {
+  const found = await findChunk(store, set, volumeOffset);
+  if ('lost' in found) throw new FormatError('corrupt', whereOf(set, `byte ${volumeOffset}`), found.lost);
+  return found;
+}
+
+/** As `chunkAt`; where the record is lost, how much of the volume that costs. */
+export async function findChunk(store: KvStore, set: string, volumeOffset: number): Promise<ChunkRecord | LostChunk> {
   const id = setBytes(set);
   const range = { gte: chunkKey(id, 0), lt: successor(chunkKey(id, volumeOffset)), reverse: true, limit: 1 };
+  let from = 0;
+  let lost = NOT_THERE;
   for await (const rows of store.scan(range)) {
     for (const [key, value] of rows) {
-      const chunk = parseChunk(set, key, value);
-      if (volumeOffset < chunk.volumeOffset + chunk.byteLength) return chunk;
+      const found = readChunk(set, key, value);
+      if ('lost' in found) {
+        from = found.volumeOffset;
+        lost = found.lost;
+        continue;
+      }
+      from = found.volumeOffset + found.byteLength;
+      if (volumeOffset < from) return found;
     }
   }
-  throw new FormatError('corrupt', whereOf(set, `byte ${volumeOffset}`), `no chunk stores it ${REMEDY}`);
+  const above = { gte: successor(chunkKey(id, volumeOffset)), lt: keysOf(KeyKind.chunk, id).lt, limit: 1 };
+  for await (const rows of store.scan(above))
+    for (const [key] of rows) return { lost, volumeOffset: from, end: getU64(key, 17) };
+  return { lost, volumeOffset: from, end: Number.POSITIVE_INFINITY };
 }
+
+const NOT_THERE = `no chunk stores it ${REMEDY}`;
 
 /** All chunks in order of address. @throws FormatError when one between two others is lost */
 export async function chunks(store: KvStore, set: string): Promise<ChunkRecord[]> {
-  const out: ChunkRecord[] = [];
+  return (await listChunks(store, set)).map((chunk) => {
+    if ('lost' in chunk) throw new FormatError('corrupt', whereOf(set, `byte ${chunk.volumeOffset}`), chunk.lost);
+    return chunk;
+  });
+}
+
+/** All chunks in order of address, and what is lost between them; behind the last one nothing is missed. */
+export async function listChunks(store: KvStore, set: string): Promise<(ChunkRecord | LostChunk)[]> {
+  const out: (ChunkRecord | LostChunk)[] = [];
   let end = 0;
   for await (const rows of store.scan(keysOf(KeyKind.chunk, setBytes(set)))) {
     for (const [key, value] of rows) {
-      const chunk = parseChunk(set, key, value);
-      if (chunk.volumeOffset !== end)
-        throw new FormatError('corrupt', whereOf(set, `byte ${end}`), `no chunk stores it ${REMEDY}`);
-      end += chunk.byteLength;
-      out.push(chunk);
+      const found = readChunk(set, key, value);
+      const at = found.volumeOffset;
+      const last = out.at(-1);
+      if (last !== undefined && 'lost' in last) out[out.length - 1] = { ...last, end: at };
+      else if (at !== end) out.push({ lost: NOT_THERE, volumeOffset: end, end: at });
+      if (at < end) continue; // it overlaps the one before: one of the two is wrong
+      out.push(found);
+      end = 'lost' in found ? at : at + found.byteLength;
     }
   }
   return out;
+}
+
+function readChunk(set: string, key: Uint8Array, value: Uint8Array): ChunkRecord | LostChunk {
+  try {
+    return parseChunk(set, key, value);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { lost: `its chunk's record: ${error.what}`, volumeOffset: getU64(key, 17), end: Number.POSITIVE_INFINITY };
+  }
 }
 
 function parseChunk(set: string, key: Uint8Array, value: Uint8Array): ChunkRecord {
@@ -96,33 +145,75 @@ async function dropOperations(store: KvStore, set: string, number: number): Prom
 
 /** All runs that a chunk stores. @throws FormatError when a page is lost or damaged */
 export async function chunkExtents(store: KvStore, set: string, number: number): Promise<Runs> {
+  const { runs, lost } = await readableExtents(store, set, number);
+  if (lost.length > 0) throw new FormatError('corrupt', whereOf(set, `extent map of chunk ${number}`), lost[0].reason);
+  return runs;
+}
+
+/** What can be read of a chunk's extent map. */
+export interface ReadableExtents {
+  readonly runs: Runs;
+  /** Bytes that the chunk stores before each run. */
+  readonly places: Float64Array;
+  /** Volume addresses, `to` not included, of which the map is not known; ascending. */
+  readonly lost: readonly { readonly from: number; readonly to: number; readonly reason: string }[];
+}
+
+/** The chunk's extent map as far as its pages are whole. */
+export async function readableExtents(store: KvStore, set: string, number: number): Promise<ReadableExtents> {
   const id = setBytes(set);
   const where = whereOf(set, `extent map of chunk ${number}`);
   const pages: RunsPage[] = [];
+  const lost: { from: number; to: number; reason: string }[] = [];
+  const lose = (from: number, to: number, reason: string): void => {
+    const last = lost.at(-1);
+    if (last?.to === from) last.to = to;
+    else if (to > from) lost.push({ from, to, reason });
+  };
   let next: number | null = 0;
-  let count = 0;
   const range = { gte: chunkExtentsKey(id, number, 0), lt: chunkExtentsKey(id, number + 1, 0) };
   for await (const rows of store.scan(range)) {
     for (const [key, value] of rows) {
-      const page = decodeRuns(decodeFrame(key, value, where), where);
-      if (getU64(key, 21) !== next) throw new FormatError('corrupt', where, `a page is lost ${REMEDY}`);
-      checkPlace(page, getU64(key, 21), where);
-      next = page.next;
-      count += page.runs.count;
-      pages.push(page);
+      const first = getU64(key, 21);
+      if (next === null || first < next) continue; // behind the end of the map, or within a page before
+      if (first > next) lose(next, first, `a page is lost ${REMEDY}`);
+      try {
+        const page = decodeRuns(decodeFrame(key, value, where), where);
+        checkPlace(page, first, where);
+        pages.push(page);
+        next = page.next;
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        // It reaches to wherever the next page begins.
+        lose(first, first + 1, error.what);
+        next = first + 1;
+      }
     }
   }
-  if (pages.length === 0 || next !== null || pages[0].total !== count)
-    throw new FormatError('corrupt', where, `a page is lost ${REMEDY}`);
+  if (next !== null) lose(next, Number.POSITIVE_INFINITY, `a page is lost ${REMEDY}`);
+  const { runs, places } = joined(pages);
+  // A first page that is whole knows the number of all runs.
+  if (lost.length === 0 && pages[0].total !== runs.count)
+    lose(0, Number.POSITIVE_INFINITY, `${runs.count} runs instead of ${pages[0].total} ${REMEDY}`);
+  return { runs, places, lost };
+}
+
+function joined(pages: readonly RunsPage[]): { runs: Runs; places: Float64Array } {
+  const count = pages.reduce((sum, { runs }) => sum + runs.count, 0);
   const starts = new Float64Array(count);
   const lengths = new Float64Array(count);
+  const places = new Float64Array(count);
   let at = 0;
-  for (const { runs } of pages) {
+  for (const { runs, storedBefore } of pages) {
     starts.set(runs.starts, at);
     lengths.set(runs.lengths, at);
-    at += runs.count;
+    let place = storedBefore;
+    for (let i = 0; i < runs.count; i++, at++) {
+      places[at] = place;
+      place += runs.lengths[i];
+    }
   }
-  return { count, starts, lengths };
+  return { runs: { count, starts, lengths }, places };
 }
 
 /**

@@ -4,11 +4,9 @@
  * filesystem) has its place under the one nearest to the root, and a cycle ends.
  */
 import type { Breather } from './breather.ts';
-import type { InodeColumns } from './inode-columns.ts';
+import { grown, type InodeColumns, NOTHING } from './inode-columns.ts';
 import type { NameColumns } from './name-columns.ts';
 
-/** In place of a row or entry: there is none. */
-export const NOTHING = 0xffff_ffff;
 /** Entries looked at between two looks at the clock. */
 const QUIET = 2048;
 
@@ -26,6 +24,7 @@ export class DirectoryTree {
   readonly rootInode: number;
   readonly #inodes: InodeColumns;
   readonly #names: NameColumns;
+  #path: Uint32Array = new Uint32Array(64);
 
   private constructor(inodes: InodeColumns, names: NameColumns, rootInode: number, numbers: Float64Array) {
     this.#inodes = inodes;
@@ -56,11 +55,13 @@ export class DirectoryTree {
   async #groupRuns(breather: Breather): Promise<void> {
     const names = this.#names;
     const ordinals = new Uint32Array(names.runCount);
-    for (let run = 0; run < names.runCount; run++) {
-      ordinals[run] = this.ordinalOf(names.runParent(run));
-      this.runsStart[ordinals[run] + 1]++;
-      if (run % QUIET === 0 && breather.due) await breather.breathe();
-    }
+    await inSteps(names.runCount, breather, (from, to) => {
+      for (let run = from; run < to; run++) {
+        const d = this.ordinalOf(names.runParent[run]);
+        ordinals[run] = d;
+        this.runsStart[d + 1]++;
+      }
+    });
     for (let d = 0; d < this.numbers.length; d++) this.runsStart[d + 1] += this.runsStart[d];
     const next = this.runsStart.slice();
     for (let run = 0; run < names.runCount; run++) this.runs[next[ordinals[run]]++] = run;
@@ -80,12 +81,11 @@ export class DirectoryTree {
 
   /** Resolves every name to its inode's row; `named[row]` becomes 1. */
   async resolve(named: Uint8Array, breather: Breather): Promise<void> {
-    for (let entry = 0; entry < this.#names.count; entry++) {
-      const row = this.#inodes.rowOf(this.#names.child(entry));
-      this.childRow[entry] = row < 0 ? NOTHING : row;
-      if (row >= 0) named[row] = 1;
-      if (entry % QUIET === 0 && breather.due) await breather.breathe();
-    }
+    const { childRow } = this;
+    await inSteps(this.#names.count, breather, (from, to) => {
+      this.#inodes.rowsOf(this.#names.child, childRow, from, to);
+      for (let entry = from; entry < to; entry++) if (childRow[entry] !== NOTHING) named[childRow[entry]] = 1;
+    });
   }
 
   /** Gives every directory its place; the ordinals of those that the root does not lead to. */
@@ -93,29 +93,44 @@ export class DirectoryTree {
     const root = this.ordinalOf(this.rootInode);
     const reached = new Uint8Array(this.numbers.length);
     const queue = new Uint32Array(this.numbers.length);
-    let head = 0;
+    const names = this.#names;
     let tail = 0;
     queue[tail++] = root;
     reached[root] = 1;
-    let looked = 0;
-    while (head < tail) {
-      const directory = queue[head++];
+    for (let head = 0; head < tail; head++) {
+      const directory = queue[head];
       for (let k = this.runsStart[directory]; k < this.runsStart[directory + 1]; k++) {
-        const end = this.#names.runEnd(this.runs[k]);
-        for (let entry = this.#names.runStart(this.runs[k]); entry < end; entry++) {
-          if (++looked % QUIET === 0 && breather.due) await breather.breathe();
-          const child = this.#directoryAt(entry);
-          if (child === NOTHING || reached[child] === 1) continue;
-          reached[child] = 1;
-          this.parent[child] = directory;
-          this.entry[child] = entry;
-          queue[tail++] = child;
-        }
+        const run = this.runs[k];
+        tail = this.#connectRun(directory, names.runStart[run], names.runStart[run + 1], reached, queue, tail);
+        if (breather.due) await breather.breathe();
       }
     }
     const unreached: number[] = [];
     for (let d = 0; d < reached.length; d++) if (reached[d] === 0) unreached.push(d);
     return unreached;
+  }
+
+  /** Queues the directories among the names of one block; the queue's new end. */
+  #connectRun(
+    directory: number,
+    from: number,
+    to: number,
+    reached: Uint8Array,
+    queue: Uint32Array,
+    queued: number,
+  ): number {
+    let tail = queued;
+    for (let entry = from; entry < to; entry++) {
+      const row = this.childRow[entry];
+      if (row === NOTHING || !this.#inodes.isDirectory(row)) continue;
+      const child = this.ordinalOf(this.#names.child[entry]);
+      if (child === NOTHING || reached[child] === 1) continue;
+      reached[child] = 1;
+      this.parent[child] = directory;
+      this.entry[child] = entry;
+      queue[tail++] = child;
+    }
+    return tail;
   }
 
   /** Whether the name leads to a directory that has its place under another name (or is the root). */
@@ -125,21 +140,22 @@ export class DirectoryTree {
     return this.numbers[child] === this.rootInode || (this.entry[child] !== NOTHING && this.entry[child] !== entry);
   }
 
-  /** Names from the root (or the topmost directory that leads here) down to directory `d`. */
-  pathOf(d: number): { readonly names: Uint8Array[]; readonly fromRoot: boolean } {
-    const names: Uint8Array[] = [];
+  /** The names that lead to directory `d`, its own first, up to the root or the topmost directory that leads here. */
+  pathOf(d: number): { readonly path: Uint32Array; readonly length: number; readonly fromRoot: boolean } {
+    let length = 0;
     let at = d;
     while (this.entry[at] !== NOTHING) {
-      names.push(this.#names.name(this.entry[at]));
+      if (length === this.#path.length) this.#path = grown(this.#path, length + 1);
+      this.#path[length++] = this.entry[at];
       at = this.parent[at];
     }
-    return { names: names.reverse(), fromRoot: this.numbers[at] === this.rootInode };
+    return { path: this.#path, length, fromRoot: this.numbers[at] === this.rootInode };
   }
 
   #directoryAt(entry: number): number {
     const row = this.childRow[entry];
     if (row === NOTHING || !this.#inodes.isDirectory(row)) return NOTHING;
-    return this.ordinalOf(this.#names.child(entry));
+    return this.ordinalOf(this.#names.child[entry]);
   }
 }
 
@@ -150,18 +166,29 @@ async function directoryNumbers(
   rootInode: number,
   breather: Breather,
 ): Promise<Float64Array> {
-  const found: number[] = [rootInode];
-  for (let row = 0; row < inodes.count; row++) {
-    if (inodes.isDirectory(row)) found.push(inodes.inode(row));
-    if (row % QUIET === 0 && breather.due) await breather.breathe();
-  }
-  for (let run = 0; run < names.runCount; run++) {
-    const row = inodes.rowOf(names.runParent(run));
-    if (row < 0 || !inodes.isDirectory(row)) found.push(names.runParent(run));
-    if (run % QUIET === 0 && breather.due) await breather.breathe();
-  }
-  const sorted = Float64Array.from(found).sort();
+  let found: Float64Array = new Float64Array(QUIET);
   let count = 0;
-  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[count++] = sorted[i];
-  return sorted.slice(0, count);
+  await inSteps(inodes.count, breather, (from, to) => {
+    found = grown(found, count + to - from);
+    for (let row = from; row < to; row++) if (inodes.isDirectory(row)) found[count++] = inodes.numbers[row];
+  });
+  const others: number[] = [];
+  const isOther = (inode: number): boolean => {
+    const row = inodes.rowOf(inode);
+    return row < 0 || !inodes.isDirectory(row);
+  };
+  if (isOther(rootInode)) others.push(rootInode);
+  await inSteps(names.runCount, breather, (from, to) => {
+    for (let run = from; run < to; run++) if (isOther(names.runParent[run])) others.push(names.runParent[run]);
+  });
+  if (others.length === 0) return found.slice(0, count);
+  const sorted = Float64Array.from(new Set([...found.subarray(0, count), ...others]));
+  return sorted.sort();
+}
+
+async function inSteps(count: number, breather: Breather, step: (from: number, to: number) => void): Promise<void> {
+  for (let from = 0; from < count; from += QUIET) {
+    step(from, Math.min(count, from + QUIET));
+    if (breather.due) await breather.breathe();
+  }
 }

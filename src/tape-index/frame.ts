@@ -10,7 +10,7 @@
  *
  * The key is under the checksum: a value that stands under another key is as damaged as one with a flipped bit.
  */
-import { crc32c } from '../bytes/crc32c.ts';
+import { crc32cUpdate } from '../bytes/crc32c.ts';
 import { check, FormatError } from '../bytes/errors.ts';
 import { CodecId, type Compress, decompressZstd } from './codec.ts';
 
@@ -57,8 +57,18 @@ function putVarint(out: Uint8Array, at: number, value: number): number {
   return next;
 }
 
+/** Values are cut from pieces of this size: an array of its own for each costs more than its compression gains. */
+const ARENA_BYTES = 64 * 1024;
+let arena = new Uint8Array(0);
+let arenaUsed = 0;
+
 function start(length: number, codec: number, rawLength: number): Uint8Array {
-  const out = new Uint8Array(length);
+  if (arenaUsed + length > arena.length) {
+    arena = new Uint8Array(Math.max(ARENA_BYTES, length));
+    arenaUsed = 0;
+  }
+  const out = arena.subarray(arenaUsed, arenaUsed + length);
+  arenaUsed += length;
   out[0] = FRAME_VERSION;
   out[1] = codec;
   putVarint(out, 6, rawLength);
@@ -128,5 +138,6 @@ function getVarint(value: Uint8Array, start: number, where: string, what: string
 export const REMEDY = '(run `reelmap index rebuild`)';
 
 function frameCrc(key: Uint8Array, value: Uint8Array): number {
-  return crc32c(value.subarray(6), crc32c(value.subarray(0, 2), crc32c(key)));
+  const head = crc32cUpdate(crc32cUpdate(-1, key, 0, key.length), value, 0, 2);
+  return ~crc32cUpdate(head, value, 6, value.length) >>> 0;
 }

@@ -10,7 +10,7 @@
  *     21    set[16]         filesystem u16, inode u64, part u32 inode record
  *     22    set[16]         filesystem u16, first number u64    roster of directories; first page: 0
  *     23    set[16]         filesystem u16, first number u64    roster of inode records; first page: 0
- *     28    set[16]         0, or 1 filesystem u16 inode u64    proof of the set, of a file
+ *     28    set[16]         0, or 1 first range's start u64     proof of the set; of ranges of its volume
  *     29    set[16]                                             damage found in a sealed set
  *     30                    cartridge id                        cartridge
  *     31                    run id                              run in progress
@@ -45,55 +45,67 @@ export function setBytes(id: string): Uint8Array {
   return new Uint8Array(Buffer.from(id, 'hex'));
 }
 
-function start(kind: number, set: Uint8Array, extra: number): { out: Uint8Array; view: DataView } {
+/** A key with room for `extra` bytes. Numbers go in byte by byte: a DataView takes a small array out of V8's heap. */
+function start(kind: number, set: Uint8Array, extra: number): Uint8Array {
   if (set.length !== SET_BYTES) throw new RangeError(`a set id of ${set.length} bytes`);
   const out = new Uint8Array(1 + SET_BYTES + extra);
   out[0] = kind;
-  out.set(set, 1);
-  return { out, view: new DataView(out.buffer) };
+  for (let i = 0; i < SET_BYTES; i++) out[1 + i] = set[i];
+  return out;
 }
 
-function setU64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, Math.floor(value / 0x1_0000_0000));
-  view.setUint32(at + 4, value >>> 0);
+function setU16(out: Uint8Array, at: number, value: number): void {
+  out[at] = value >>> 8;
+  out[at + 1] = value;
 }
 
-/** @throws RangeError above 2^53 */
+function setU32(out: Uint8Array, at: number, value: number): void {
+  out[at] = value >>> 24;
+  out[at + 1] = value >>> 16;
+  out[at + 2] = value >>> 8;
+  out[at + 3] = value;
+}
+
+function setU64(out: Uint8Array, at: number, value: number): void {
+  setU32(out, at, Math.floor(value / 0x1_0000_0000));
+  setU32(out, at + 4, value >>> 0);
+}
+
+/** Above 2^53, in a damaged key, it is not exact; the row's checksum, which is over the key too, tells. Cut short it is -1. */
 export function getU64(key: Uint8Array, at: number): number {
+  if (key.length < at + 8) return -1;
   const view = new DataView(key.buffer, key.byteOffset, key.byteLength);
-  const value = view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
-  if (value > Number.MAX_SAFE_INTEGER) throw new RangeError('a number above 2^53 in a key');
-  return value;
+  return view.getUint32(at) * 0x1_0000_0000 + view.getUint32(at + 4);
 }
 
-export const setKey = (set: Uint8Array): Uint8Array => start(KeyKind.set, set, 0).out;
+export const setKey = (set: Uint8Array): Uint8Array => start(KeyKind.set, set, 0);
 
 export function chunkKey(set: Uint8Array, volumeOffset: number): Uint8Array {
-  const { out, view } = start(KeyKind.chunk, set, 8);
-  setU64(view, 17, volumeOffset);
+  const out = start(KeyKind.chunk, set, 8);
+  setU64(out, 17, volumeOffset);
   return out;
 }
 
 export function chunkExtentsKey(set: Uint8Array, chunk: number, firstStart: number): Uint8Array {
-  const { out, view } = start(KeyKind.chunkExtents, set, 12);
-  view.setUint32(17, chunk);
-  setU64(view, 21, firstStart);
+  const out = start(KeyKind.chunkExtents, set, 12);
+  setU32(out, 17, chunk);
+  setU64(out, 21, firstStart);
   return out;
 }
 
 export function pageKey(set: Uint8Array, filesystem: number, directory: number, name: Uint8Array): Uint8Array {
-  const { out, view } = start(KeyKind.page, set, 10 + name.length);
-  view.setUint16(17, filesystem);
-  setU64(view, 19, directory);
+  const out = start(KeyKind.page, set, 10 + name.length);
+  setU16(out, 17, filesystem);
+  setU64(out, 19, directory);
   out.set(name, PAGE_PREFIX);
   return out;
 }
 
 export function recordKey(set: Uint8Array, filesystem: number, inode: number, part: number): Uint8Array {
-  const { out, view } = start(KeyKind.inodeRecord, set, 14);
-  view.setUint16(17, filesystem);
-  setU64(view, 19, inode);
-  view.setUint32(27, part);
+  const out = start(KeyKind.inodeRecord, set, 14);
+  setU16(out, 17, filesystem);
+  setU64(out, 19, inode);
+  setU32(out, 27, part);
   return out;
 }
 
@@ -103,23 +115,22 @@ export function rosterKey(
   filesystem: number,
   first: number,
 ): Uint8Array {
-  const { out, view } = start(kind, set, 10);
-  view.setUint16(17, filesystem);
-  setU64(view, 19, first);
+  const out = start(kind, set, 10);
+  setU16(out, 17, filesystem);
+  setU64(out, 19, first);
   return out;
 }
 
-export const damageKey = (set: Uint8Array): Uint8Array => start(KeyKind.damage, set, 0).out;
+export const damageKey = (set: Uint8Array): Uint8Array => start(KeyKind.damage, set, 0);
 
 export function setProofKey(set: Uint8Array): Uint8Array {
-  return start(KeyKind.proof, set, 1).out;
+  return start(KeyKind.proof, set, 1);
 }
 
-export function fileProofKey(set: Uint8Array, filesystem: number, inode: number): Uint8Array {
-  const { out, view } = start(KeyKind.proof, set, 11);
+export function provenRangesKey(set: Uint8Array, firstStart: number): Uint8Array {
+  const out = start(KeyKind.proof, set, 9);
   out[17] = 1;
-  view.setUint16(18, filesystem);
-  setU64(view, 20, inode);
+  setU64(out, 18, firstStart);
   return out;
 }
 
@@ -135,8 +146,8 @@ export function textKey(kind: number, id: string): Uint8Array {
 
 /** All keys of one kind of one set (and filesystem). */
 export function keysOf(kind: number, set: Uint8Array, filesystem?: number): { gte: Uint8Array; lt: Uint8Array } {
-  const { out, view } = start(kind, set, filesystem === undefined ? 0 : 2);
-  if (filesystem !== undefined) view.setUint16(17, filesystem);
+  const out = start(kind, set, filesystem === undefined ? 0 : 2);
+  if (filesystem !== undefined) setU16(out, 17, filesystem);
   return { gte: out, lt: successorOfPrefix(out) };
 }
 

@@ -6,13 +6,14 @@
  * Opening an existing store never makes a new database (createIfMissing off), and store-files.ts compares LevelDB's files
  * with the last clean end first, so that a missing CURRENT, a cut MANIFEST or a damaged log is named and not made worse.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Level } from 'level';
 import { FormatError } from '../bytes/errors.ts';
 import { systemRandom, toHex } from '../bytes/random.ts';
 import { REMEDY } from './frame.ts';
 import { KeyKind, SET_BYTES, setBytes, setKey } from './keys.ts';
 import { type KeyRange, type KvOperation, type KvStore, rangeAfter } from './kv-store.ts';
+import { systemErrorOf } from './level-errors.ts';
 import {
   assessFiles,
   beginSession,
@@ -41,8 +42,11 @@ export interface OpenStoreOptions {
   readonly replaceDamaged?: boolean;
 }
 
-/** Milliseconds that a process has LevelDB before it serves others: a short command never starts a server. */
-const SERVE_AFTER_MS = 40;
+/**
+ * Milliseconds that a process has LevelDB before it serves others: a short command never starts a server, which costs it as
+ * much as opening LevelDB (node:net brings node:cluster along), also with a cold cache.
+ */
+const SERVE_AFTER_MS = 250;
 const WAIT_MS = 10_000;
 const RETRY_MS = 15;
 /** Files that look damaged are looked at again for so long: another process may be opening LevelDB just now. */
@@ -62,7 +66,12 @@ export async function openStore(folder: string, options: OpenStoreOptions): Prom
   await store.open();
   if (store.uncleanSince === undefined) return store;
   const { verifySealedSince } = await import('./sets.ts');
-  await verifySealedSince(store, store.uncleanSince);
+  try {
+    await verifySealedSince(store, store.uncleanSince);
+  } catch (error) {
+    await store.abandon();
+    throw error;
+  }
   return store;
 }
 
@@ -140,6 +149,12 @@ export class Store implements KvStore {
     this.#backend = null;
   }
 
+  /** Closes it as if the process had been stopped: what was to be verified after an unclean end still is. */
+  async abandon(): Promise<void> {
+    if (this.#backend instanceof LevelBackend) this.#backend.spoilt = true;
+    await this[Symbol.asyncDispose]();
+  }
+
   async #run<T>(ask: (backend: KvStore) => Promise<T>): Promise<T> {
     for (;;) {
       const backend = await this.#ready();
@@ -195,13 +210,24 @@ export class Store implements KvStore {
 
   /** The store's marker; null for a store that is to be made. @throws FormatError when there is none and none may be made */
   #marker(): StoreMarker | null {
-    const marker = readMarker(this.folder);
+    const marker = this.#readMarker();
     if (marker !== undefined) return marker;
     // A database without its marker: made by a process that was stopped at once, or the marker was deleted.
     if (hasDatabase(this.folder)) return { format: 1, id: '', generation: 0, sets: [] };
     if (this.#options.create !== true && this.#options.replaceDamaged !== true)
       throw new FormatError('io', `index store ${this.folder}`, 'is not there');
     return null;
+  }
+
+  /** For a rebuild a damaged marker is as good as none: LevelDB has the store's id too, and every set is looked at anyway. */
+  #readMarker(): StoreMarker | undefined {
+    try {
+      return readMarker(this.folder);
+    } catch (error) {
+      const damaged = error instanceof FormatError && error.kind === 'corrupt';
+      if (!damaged || this.#options.replaceDamaged !== true) throw error;
+      return undefined;
+    }
   }
 
   async #openDatabase(marker: StoreMarker | null, uncleanSince: number | undefined): Promise<boolean> {
@@ -219,11 +245,15 @@ export class Store implements KvStore {
       const cause =
         error instanceof Error ? (error.cause as { code?: string; message?: string } | undefined) : undefined;
       if (cause?.code === 'LEVEL_LOCKED') return false;
+      // The store is as good as it was: it is neither damaged nor to be moved aside.
+      const system = systemErrorOf(error);
+      if (system !== undefined) throw new FormatError('io', where, 'cannot be opened', { cause: system });
       if (marker === null) throw new FormatError('io', where, 'cannot be made', { cause: error });
       this.#damaged(`LevelDB does not open it: ${cause?.message ?? String(error)}`, error);
       return false;
     }
     try {
+      if (this.#options.replaceDamaged === true) await readAll(this.folder, database);
       const backend = await LevelBackend.begin(this.folder, database, this.#options.command, marker, uncleanSince);
       this.#backend = backend;
       return true;
@@ -250,7 +280,7 @@ export class Store implements KvStore {
     if (this.#options.replaceDamaged !== true)
       throw new FormatError('corrupt', `index store ${this.folder}`, `${what} ${REMEDY}`, { cause });
     const aside = `${databaseFolder(this.folder)}.damaged-${new Date().toISOString().replaceAll(':', '')}`;
-    renameSync(databaseFolder(this.folder), aside);
+    if (existsSync(databaseFolder(this.folder))) renameSync(databaseFolder(this.folder), aside);
     for (const name of ['store.json', 'clean.json', 'session']) rmSync(`${this.folder}/${name}`, { force: true });
   }
 
@@ -267,6 +297,8 @@ export class Store implements KvStore {
 /** LevelDB in this process. */
 class LevelBackend implements KvStore {
   readonly uncleanSince: number | undefined;
+  /** Its end is no clean one. */
+  spoilt = false;
   readonly #folder: string;
   readonly #database: Database;
   readonly #command: string;
@@ -308,7 +340,8 @@ class LevelBackend implements KvStore {
   ): Promise<LevelBackend> {
     const meta = await readMeta(folder, database, marker);
     const unclean = uncleanSince !== undefined && !endedCleanly(folder);
-    if (unclean) await checkSetsAreThere(folder, database, meta.sets);
+    // Always: a bit of a table is enough to make a record vanish, and an older set would stand in for the latest.
+    await checkSetsAreThere(folder, database, meta.sets);
     const backend = new LevelBackend(folder, database, command, meta, unclean ? uncleanSince : undefined);
     beginSession(folder, backend.#session);
     backend.#timer = setTimeout(() => {
@@ -323,12 +356,12 @@ class LevelBackend implements KvStore {
     return this.#starting;
   }
 
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.#database.get(key);
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.#database.get(key).catch(unreadable(this.#folder));
   }
 
-  async getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.#database.getMany([...keys]);
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#database.getMany([...keys]).catch(unreadable(this.#folder));
   }
 
   async *scan(range: KeyRange): AsyncGenerator<readonly Row[]> {
@@ -342,7 +375,7 @@ class LevelBackend implements KvStore {
     });
     try {
       for (;;) {
-        const rows = await iterator.nextv(Math.min(SCAN_ROWS, limit ?? SCAN_ROWS));
+        const rows = await iterator.nextv(Math.min(SCAN_ROWS, limit ?? SCAN_ROWS)).catch(unreadable(this.#folder));
         if (rows.length === 0) return;
         yield rows;
         if (limit !== undefined && rows.length >= limit) return;
@@ -376,7 +409,7 @@ class LevelBackend implements KvStore {
     }
     await this.#syncing;
     await this.#database.close();
-    endSession(this.#folder, this.#session, this.#generation);
+    if (!this.spoilt) endSession(this.#folder, this.#session, this.#generation);
   }
 
   #mark(generation: number, sets: ReadonlySet<string>): void {
@@ -394,7 +427,9 @@ class LevelBackend implements KvStore {
     try {
       await batch.write({ sync });
     } catch (error) {
-      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', { cause: error });
+      throw new FormatError('io', `index store ${this.#folder}`, 'cannot be written', {
+        cause: systemErrorOf(error) ?? error,
+      });
     }
   }
 
@@ -426,7 +461,7 @@ function setsAfter(
 }
 
 async function checkSetsAreThere(folder: string, database: Database, sets: readonly string[]): Promise<void> {
-  const values = await database.getMany(sets.map((id) => setKey(setBytes(id))));
+  const values = await database.getMany(sets.map((id) => setKey(setBytes(id)))).catch(unreadable(folder));
   const lost = sets.filter((_, i) => values[i] === undefined).map((id) => id.slice(0, 8));
   if (lost.length > 0)
     throw new FormatError(
@@ -434,6 +469,24 @@ async function checkSetsAreThere(folder: string, database: Database, sets: reado
       `index store ${folder}`,
       `the records of ${lost.length} sets are lost (${lost.slice(0, 5).join(', ')}) ${REMEDY}`,
     );
+}
+
+/** What LevelDB itself finds wrong: a block that makes no sense, a table that cannot be read. */
+function unreadable(folder: string): (error: unknown) => never {
+  return (cause) => {
+    const words = cause instanceof Error ? cause.message : String(cause);
+    throw new FormatError('corrupt', `index store ${folder}`, `LevelDB cannot read it: ${words} ${REMEDY}`, { cause });
+  };
+}
+
+/** Before a rebuild goes on with a store: LevelDB could not even tidy up around a block that it cannot read. */
+async function readAll(folder: string, database: Database): Promise<void> {
+  const iterator = database.iterator({ highWaterMarkBytes: SCAN_BYTES });
+  try {
+    while ((await iterator.nextv(SCAN_ROWS).catch(unreadable(folder))).length > 0);
+  } finally {
+    await iterator.close();
+  }
 }
 
 /** The store's own row, which must not be older than its marker says. */
@@ -444,7 +497,7 @@ async function readMeta(
 ): Promise<StoreMeta & { readonly sets: readonly string[] }> {
   const where = `index store ${folder}`;
   const known = marker !== null && marker.id !== '';
-  const value = await database.get(STORE_KEY);
+  const value = await database.get(STORE_KEY).catch(unreadable(folder));
   if (value === undefined) {
     if (known) throw new FormatError('corrupt', where, `its records are lost ${REMEDY}`);
     const meta = { id: toHex(systemRandom(16)), generation: 1, sets: [] };

@@ -51,7 +51,7 @@ export function encodePage(rows: PageRows): EncodedPage {
     encodeTables(rows);
   }
   const compressible = out.length;
-  if (places > 0) out.bytesField(F.namePlace, bits.subarray(0, places));
+  if (places > 0) out.bytesField(F.namePlace, bits, places);
   if (rows.ownCount > 0) encodeTail(rows, randomSizes, randomStarts ? starts : 0);
   return { raw: out.finish(), tail: out.length - compressible };
 }
@@ -105,9 +105,9 @@ function encodeNames(rows: PageRows): void {
     if (length >= NIBBLE_MORE) numbers[more++] = length - NIBBLE_MORE;
     for (let k = start + same; k < end; k++) ownNames[at++] = names[k];
   }
-  out.bytesField(F.nameLead, small.subarray(0, count));
+  out.bytesField(F.nameLead, small, count);
   if (more > 0) out.varints(F.nameMore, numbers, more);
-  if (at > 0) out.bytesField(F.nameBytes, ownNames.subarray(0, at));
+  if (at > 0) out.bytesField(F.nameBytes, ownNames, at);
 }
 
 /** Writes `name_row` or makes ready `name_place` in `bits`, whichever is likely smaller; the bytes of the latter, 0: none. */
@@ -125,7 +125,7 @@ function encodeOrder(rows: PageRows): number {
   for (let left = nameCount; left > 1; left--) bitCount += 32 - Math.clz32(left - 1);
   const bytes = (bitCount + 7) >>> 3;
   if (moved <= bytes) {
-    out.bytesField(F.nameRow, small.subarray(0, nameCount));
+    out.bytesField(F.nameRow, small, nameCount);
     return 0;
   }
   bits.fill(0, 0, bytes);
@@ -135,17 +135,28 @@ function encodeOrder(rows: PageRows): number {
 
 /** For each name the position of its row among the rows left, in as few bits as the largest position needs. */
 function placesInto(nameRow: Uint16Array, count: number): void {
-  for (let i = 0; i < count; i++) small[i] = i;
+  taken.fill(0);
   let at = 0;
-  for (let left = count; left > 1; left--) {
-    const place = small.indexOf(nameRow[count - left]);
-    small.copyWithin(place, place + 1, left);
-    const width = 32 - Math.clz32(left - 1);
+  for (let i = 0; i < count - 1; i++) {
+    const row = nameRow[i];
+    let place = row;
+    for (let word = 0; word < row >>> 5; word++) place -= bitCount(taken[word]);
+    place -= bitCount(taken[row >>> 5] & ~(-1 << (row & 31)));
+    taken[row >>> 5] |= 1 << (row & 31);
+    const width = 32 - Math.clz32(count - i - 1);
     const value = place << (at & 7);
     bits[at >>> 3] |= value;
     if ((at & 7) + width > 8) bits[(at >>> 3) + 1] |= value >>> 8;
     at += width;
   }
+}
+/** Rows that names before have taken, a bit each. */
+const taken = new Int32Array(PAGE_ENTRIES_MAX / 32);
+
+function bitCount(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x5555_5555);
+  const fours = (pairs & 0x3333_3333) + ((pairs >>> 2) & 0x3333_3333);
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
 }
 
 function encodeRows(rows: PageRows): void {
@@ -167,9 +178,9 @@ function encodeRows(rows: PageRows): void {
   if (records > 0) out.varints(F.recordRow, others, records);
 }
 
-const classMode = new Uint32Array(PAGE_ENTRIES_MAX);
-const classUid = new Uint32Array(PAGE_ENTRIES_MAX);
-const classGid = new Uint32Array(PAGE_ENTRIES_MAX);
+const classMode = new Float64Array(PAGE_ENTRIES_MAX);
+const classUid = new Float64Array(PAGE_ENTRIES_MAX);
+const classGid = new Float64Array(PAGE_ENTRIES_MAX);
 
 function encodeClasses(rows: PageRows): void {
   const { ownCount, mode, uid, gid } = rows;
@@ -192,7 +203,7 @@ function encodeClasses(rows: PageRows): void {
   out.varints(F.classMode, classMode, classes);
   if (owned) out.varints(F.classUid, classUid, classes);
   if (grouped) out.varints(F.classGid, classGid, classes);
-  if (classes > 1) out.bytesField(F.classOf, small.subarray(0, ownCount));
+  if (classes > 1) out.bytesField(F.classOf, small, ownCount);
 }
 
 /** Writes the sizes unless they are all zero or look random; whether the latter. */
@@ -316,7 +327,7 @@ function encodeFractions(values: Uint32Array, ctimeNs: Uint32Array, n: number, f
   else out.fixed32s(fields.nsOffset, fractions, n);
 }
 
-function allZero(values: ArrayLike<number>, count: number): boolean {
+function allZero(values: Float64Array, count: number): boolean {
   for (let i = 0; i < count; i++) if (values[i] !== 0) return false;
   return true;
 }
@@ -396,13 +407,13 @@ function unitShift(rows: PageRows): number {
   return shift >= 53 ? 0 : shift;
 }
 
-let countColumn = new Uint32Array(PAGE_ENTRIES_MAX);
+let countColumn = new Float64Array(PAGE_ENTRIES_MAX);
 let gapColumn = new Float64Array(1024);
 let lengthColumn = new Float64Array(1024);
 let startColumn = new Float64Array(1024);
 
 function reserveExtents(rows: number, extents: number): void {
-  if (countColumn.length < rows) countColumn = new Uint32Array(rows);
+  if (countColumn.length < rows) countColumn = new Float64Array(rows);
   if (gapColumn.length >= extents) return;
   gapColumn = new Float64Array(extents * 2);
   lengthColumn = new Float64Array(extents * 2);
@@ -449,10 +460,10 @@ function encodeExtents(rows: PageRows): number {
   }
   if (shift > 0) out.varintField(F.unitShift, shift);
   if (!usualCounts) out.varints(F.extentCount, counts, rows.ownCount);
-  if (!usualKinds) out.bytesField(F.extentKind, rows.extentKind.subarray(0, total));
+  if (!usualKinds) out.bytesField(F.extentKind, rows.extentKind, total);
   if (!allZero(gap, total)) out.zigzags(F.extentGap, gap, total);
   if (!allZero(length, total)) out.zigzags(F.extentLength, length, total);
-  if (rows.literalBytes > 0) out.bytesField(F.literals, rows.literals.subarray(0, rows.literalBytes));
+  if (rows.literalBytes > 0) out.bytesField(F.literals, rows.literals, rows.literalBytes);
   return starts;
 }
 
@@ -478,8 +489,8 @@ function encodeXattrs({ xattrs }: PageRows): void {
     indices.push(index);
     last = xattr.own;
   }
-  out.varints(F.xattrRow, steps, steps.length);
-  out.varints(F.xattrIndex, indices, indices.length);
+  out.varints(F.xattrRow, Float64Array.from(steps), steps.length);
+  out.varints(F.xattrIndex, Float64Array.from(indices), indices.length);
   for (const { name } of table) out.bytesField(F.xattrName, name);
   for (const { value } of table) out.bytesField(F.xattrValue, value);
 }
@@ -499,8 +510,8 @@ function encodeProblems({ problems }: PageRows): void {
     indices.push(index);
     last = own;
   }
-  out.varints(F.problemRow, steps, steps.length);
-  out.varints(F.problemIndex, indices, indices.length);
+  out.varints(F.problemRow, Float64Array.from(steps), steps.length);
+  out.varints(F.problemIndex, Float64Array.from(indices), indices.length);
   for (const text of table) {
     const bytes = Buffer.from(text, 'utf8');
     out.bytesField(F.problemText, bytes);

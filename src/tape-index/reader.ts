@@ -6,9 +6,20 @@
  * itself. Every such finding is a FormatError `corrupt` that names the row and the remedy.
  */
 import { FormatError } from '../bytes/errors.ts';
+import { type Child, DISK_FILESYSTEM, DiskTree, type PlacedFilesystem } from './disk-tree.ts';
 import { FileType, fileTypeOf, type IndexEntry } from './entry.ts';
 import { REMEDY } from './frame.ts';
-import { compareBytes, equalBytes, KeyKind, PAGE_PREFIX, pageKey, recordKey, setBytes, successor } from './keys.ts';
+import {
+  compareBytes,
+  equalBytes,
+  KeyKind,
+  PAGE_PREFIX,
+  pageKey,
+  recordKey,
+  setBytes,
+  successor,
+  successorOfPrefix,
+} from './keys.ts';
 import type { KvStore } from './kv-store.ts';
 import type { Manifest } from './manifest.ts';
 import { decodePage } from './page-decode.ts';
@@ -19,7 +30,8 @@ export type { StoredEntry } from './page-entry.ts';
 
 /** What of a manifest look-ups need. */
 export type SetIdentity = Pick<Manifest, 'set' | 'base'> & {
-  readonly filesystems: readonly Pick<Manifest['filesystems'][number], 'number' | 'rootInode' | 'indexed'>[];
+  readonly startedAt?: string;
+  readonly filesystems: readonly (PlacedFilesystem & Pick<Manifest['filesystems'][number], 'rootInode'>)[];
 };
 
 /** Decoded pages kept, at most; about 40 KiB each. */
@@ -71,16 +83,20 @@ export class SetIndex {
   readonly #set: SetIdentity;
   /** This set, its base, the base's base, ... */
   readonly #chain: readonly Uint8Array[];
+  /** Of a volume that is divided. */
+  readonly #disk: DiskTree | undefined;
   readonly #cache = new Map<string, PageRows>();
 
   constructor(store: KvStore, set: SetIdentity, chain: readonly Uint8Array[]) {
     this.#store = store;
     this.#set = set;
     this.#chain = chain;
+    this.#disk = DiskTree.of(set.filesystems, set.startedAt);
   }
 
-  /** The first filesystem that is indexed; most volumes have one. */
+  /** Of a volume that is divided the tree above its filesystems, else the one that is indexed. */
   get defaultFilesystem(): number | undefined {
+    if (this.#disk !== undefined) return DISK_FILESYSTEM;
     return this.#set.filesystems.find((filesystem) => filesystem.indexed)?.number;
   }
 
@@ -102,21 +118,99 @@ export class SetIndex {
 
   /** The root directory; `undefined` when the filesystem is not in the set or not indexed. */
   async root(filesystem = this.defaultFilesystem): Promise<StoredEntry | undefined> {
+    if (filesystem === DISK_FILESYSTEM) return this.#disk?.root;
+    return this.#rootOf(filesystem, NO_NAME);
+  }
+
+  async #rootOf(filesystem: number | undefined, name: Uint8Array): Promise<StoredEntry | undefined> {
     const found = this.#set.filesystems.find(({ number, indexed }) => number === filesystem && indexed);
-    return found && this.#record(found.number, found.rootInode, NO_NAME);
+    return found && this.#record(found.number, found.rootInode, name);
+  }
+
+  /** A name of the tree above the filesystems. */
+  async #diskEntry({ name, entry, filesystem }: Child): Promise<StoredEntry> {
+    const found = entry ?? (await this.#rootOf(filesystem, name));
+    if (found === undefined)
+      throw new FormatError('corrupt', `filesystem ${filesystem}`, `is not in the set ${REMEDY}`);
+    return found;
   }
 
   /** The entry `name` of a directory. */
   async lookUp(directory: IndexEntry, name: Uint8Array): Promise<StoredEntry | undefined> {
     if (name.length === 0 || name.length > 255) return undefined;
+    if (directory.filesystem === DISK_FILESYSTEM) {
+      const child = this.#disk?.child(directory.inode, name);
+      return child && this.#diskEntry(child);
+    }
     const set = await this.#holder(KeyKind.directoryRoster, directory);
     const page = await this.#pageFor(set, directory, name);
     const index = findName(page, name);
     return index < 0 ? undefined : this.#entry(page, index, directory.filesystem);
   }
 
+  /** As `list`; what is lost or damaged is told, and all else of the directory comes. */
+  async *listReadable(
+    directory: IndexEntry,
+    damaged: (error: FormatError) => void,
+  ): AsyncGenerator<readonly StoredEntry[]> {
+    let last: Uint8Array = NO_NAME;
+    try {
+      for await (const entries of this.list(directory)) {
+        yield entries;
+        last = entries[entries.length - 1].name;
+      }
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      yield* this.#salvage(directory, last, error, damaged);
+    }
+  }
+
+  /** The pages of a directory by their keys, those behind the name `last`, each for itself. `found`: what is known to be wrong. */
+  async *#salvage(
+    directory: IndexEntry,
+    last: Uint8Array,
+    found: FormatError,
+    damaged: (error: FormatError) => void,
+  ): AsyncGenerator<readonly StoredEntry[]> {
+    let told = false;
+    const tell = (error: unknown): void => {
+      if (!(error instanceof FormatError)) throw error;
+      told = true;
+      damaged(error);
+    };
+    try {
+      const set = await this.#holder(KeyKind.directoryRoster, directory);
+      const gte = pageKey(set, directory.filesystem, directory.inode, NO_NAME);
+      let next: Uint8Array | null = NO_NAME;
+      for await (const rows of this.#store.scan({ gte, lt: successorOfPrefix(gte) })) {
+        for (const [key, value] of rows) {
+          const firstName = key.slice(PAGE_PREFIX);
+          if (next !== null && compareBytes(next, firstName) < 0) tell(lost(set, directory, next));
+          next = null;
+          try {
+            const page = this.#decode(set, directory, key, firstName, value);
+            next = page.nextName;
+            const entries = await this.#entries(page, directory.filesystem, last, tell);
+            if (entries.length > 0) yield entries;
+          } catch (error) {
+            tell(error);
+          }
+        }
+      }
+      if (next !== null) tell(lost(set, directory, next));
+    } catch (error) {
+      tell(error);
+    }
+    if (!told) damaged(found);
+  }
+
   /** Entries of a directory in the order of their bytes, a page at a time, those after the name `after` if given. */
   async *list(directory: IndexEntry, after: Uint8Array = NO_NAME): AsyncGenerator<readonly StoredEntry[]> {
+    if (directory.filesystem === DISK_FILESYSTEM) {
+      const children = this.#disk?.list(directory.inode) ?? [];
+      for (const child of children) if (compareBytes(child.name, after) > 0) yield [await this.#diskEntry(child)];
+      return;
+    }
     const set = await this.#holder(KeyKind.directoryRoster, directory);
     let page = await this.#pageFor(set, directory, after);
     let pages = 1;
@@ -136,13 +230,21 @@ export class SetIndex {
       throw new FormatError('corrupt', where(set, directory, NO_NAME), `pages are lost ${REMEDY}`);
   }
 
-  /** Everything below a directory, depth first, in the order of a sorted listing of paths. */
-  async *walk(directory: IndexEntry): AsyncGenerator<WalkedEntries> {
+  /**
+   * Everything below a directory, depth first, in the order of a sorted listing of paths.
+   * @param damaged told of what is lost, with the names down to its directory; without it that ends the walk
+   */
+  async *walk(
+    directory: IndexEntry,
+    damaged?: (error: FormatError, parents: readonly Uint8Array[]) => void,
+  ): AsyncGenerator<WalkedEntries> {
+    const list = (of: IndexEntry, names: readonly Uint8Array[]): AsyncGenerator<readonly StoredEntry[]> =>
+      damaged === undefined ? this.list(of) : this.listReadable(of, (error) => damaged(error, names));
     const stack: { pages: AsyncGenerator<readonly StoredEntry[]>; rest: readonly StoredEntry[] }[] = [];
     const parents: Uint8Array[] = [];
-    const open = new Set<number>([directory.inode]);
-    const inodes: number[] = [directory.inode];
-    stack.push({ pages: this.list(directory), rest: [] });
+    const open = new Set<string>([numberOf(directory)]);
+    const numbers: string[] = [numberOf(directory)];
+    stack.push({ pages: list(directory, []), rest: [] });
     while (stack.length > 0) {
       const top = stack[stack.length - 1];
       if (top.rest.length === 0) {
@@ -150,7 +252,7 @@ export class SetIndex {
         if (next.done === true) {
           stack.pop();
           parents.pop();
-          open.delete(inodes.pop() ?? -1);
+          open.delete(numbers.pop() ?? '');
           continue;
         }
         top.rest = next.value;
@@ -161,12 +263,16 @@ export class SetIndex {
       top.rest = at < 0 ? [] : top.rest.slice(at + 1);
       if (at < 0) continue;
       const down = entries[at];
-      if (open.has(down.inode) || stack.length >= DEPTH_MAX)
-        throw new FormatError('corrupt', `directory ${down.inode}`, `is inside itself in the index ${REMEDY}`);
-      open.add(down.inode);
-      inodes.push(down.inode);
+      if (open.has(numberOf(down)) || stack.length >= DEPTH_MAX) {
+        const error = new FormatError('corrupt', `directory ${down.inode}`, `is inside itself in the index ${REMEDY}`);
+        if (damaged === undefined) throw error;
+        damaged(error, [...parents, down.name]);
+        continue;
+      }
+      open.add(numberOf(down));
+      numbers.push(numberOf(down));
       parents.push(down.name);
-      stack.push({ pages: this.list(down), rest: [] });
+      stack.push({ pages: list(down, [...parents]), rest: [] });
     }
   }
 
@@ -177,11 +283,12 @@ export class SetIndex {
   async entryOf(inode: number, filesystem = this.defaultFilesystem): Promise<StoredEntry | undefined> {
     const root = await this.root(filesystem);
     if (root === undefined || root.inode === inode) return root;
-    const set = await this.#holder(KeyKind.recordRoster, { filesystem: root.filesystem, inode });
-    if ((await this.#store.get(recordKey(set, root.filesystem, inode, 0))) !== undefined)
+    const isDisk = root.filesystem === DISK_FILESYSTEM;
+    const set = isDisk ? undefined : await this.#holder(KeyKind.recordRoster, { filesystem: root.filesystem, inode });
+    if (set !== undefined && (await this.#store.get(recordKey(set, root.filesystem, inode, 0))) !== undefined)
       return this.#record(root.filesystem, inode, NO_NAME);
     for await (const { entries } of this.walk(root)) {
-      const found = entries.find((entry) => entry.inode === inode);
+      const found = entries.find((entry) => entry.inode === inode && entry.filesystem === root.filesystem);
       if (found !== undefined) return found;
     }
     return undefined;
@@ -246,12 +353,23 @@ export class SetIndex {
     return page;
   }
 
-  /** The page's entries behind `after`, those with records completed from them. */
-  async #entries(page: PageRows, filesystem: number, after: Uint8Array): Promise<StoredEntry[]> {
+  /** The page's entries behind `after`, those with records completed from them. `tell`: of those whose record is lost. */
+  async #entries(
+    page: PageRows,
+    filesystem: number,
+    after: Uint8Array,
+    tell?: (error: unknown) => void,
+  ): Promise<StoredEntry[]> {
     const out: StoredEntry[] = [];
     for (let i = 0; i < page.nameCount; i++) {
       if (after.length > 0 && compareName(page, i, after) <= 0) continue;
-      out.push(await this.#entry(page, i, filesystem));
+      try {
+        out.push(await this.#entry(page, i, filesystem));
+      } catch (error) {
+        if (tell === undefined || !(error instanceof FormatError)) throw error;
+        const name = JSON.stringify(Buffer.from(nameAt(page, i)).toString('utf8'));
+        tell(new FormatError(error.kind, `${name}, ${error.where}`, error.what, { cause: error }));
+      }
     }
     return out;
   }
@@ -299,6 +417,8 @@ export class SetIndex {
   }
 }
 
+/** An inode's number is its own only within its filesystem. */
+const numberOf = ({ filesystem, inode }: IndexEntry): string => `${filesystem}:${inode}`;
 const idOf = (set: Uint8Array): string => Buffer.from(set).toString('hex', 0, 4);
 const cacheKey = (key: Uint8Array): string => Buffer.from(key).toString('latin1');
 

@@ -7,11 +7,12 @@ import type { KvOperation, KvStore } from './kv-store.ts';
 const RECORDS = [
   [KeyKind.set, 'set', 'hex'],
   [KeyKind.damage, 'damage note of set', 'hex'],
+  [KeyKind.proof, 'proof of set', 'hex'],
   [KeyKind.cartridge, 'cartridge', 'utf8'],
   [KeyKind.run, 'run', 'utf8'],
 ] as const;
 
-/** Deletes set, cartridge and run records whose checksum is wrong. @returns what each was, in words */
+/** Deletes records of sets, proofs, cartridges and runs whose checksum is wrong. @returns what each was, in words */
 export async function dropDamagedRecords(store: KvStore): Promise<string[]> {
   const dropped: string[] = [];
   for (const [kind, what, encoding] of RECORDS) {

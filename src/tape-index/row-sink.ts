@@ -13,26 +13,45 @@ const BATCH_BYTES = 1 << 20;
 
 export type OnRow = (key: Uint8Array, value: Uint8Array) => void | Promise<void>;
 
+/** Rows are gathered so far: a call of the hash costs as much as some hundred bytes. */
+const DIGEST_BYTES = 64 * 1024;
+
 /** SHA-256 over rows in key order: key length (u32, little-endian), key, value length, value. */
 export class RowDigest {
   readonly #hash = createHash('sha256');
-  #scratch = Buffer.alloc(64 * 1024);
+  #scratch = new Uint8Array(DIGEST_BYTES);
+  #at = 0;
   rows = 0;
 
   add(key: Uint8Array, value: Uint8Array): void {
     const length = 8 + key.length + value.length;
-    if (this.#scratch.length < length) this.#scratch = Buffer.alloc(length * 2);
-    const out = this.#scratch;
-    out.writeUInt32LE(key.length, 0);
-    out.set(key, 4);
-    out.writeUInt32LE(value.length, 4 + key.length);
-    out.set(value, 8 + key.length);
-    this.#hash.update(out.subarray(0, length));
+    if (this.#at + length > this.#scratch.length) this.#flush(length);
+    this.#bytes(key);
+    this.#bytes(value);
     this.rows++;
   }
 
   digest(): Uint8Array {
+    this.#flush(0);
     return this.#hash.digest();
+  }
+
+  #bytes(bytes: Uint8Array): void {
+    const out = this.#scratch;
+    const at = this.#at;
+    const { length } = bytes;
+    out[at] = length;
+    out[at + 1] = length >>> 8;
+    out[at + 2] = length >>> 16;
+    out[at + 3] = length >>> 24;
+    out.set(bytes, at + 4);
+    this.#at = at + 4 + length;
+  }
+
+  #flush(next: number): void {
+    this.#hash.update(this.#scratch.subarray(0, this.#at));
+    this.#at = 0;
+    if (this.#scratch.length < next) this.#scratch = new Uint8Array(next * 2);
   }
 }
 
@@ -55,7 +74,8 @@ export class RowSink {
     return this.#digest.rows;
   }
 
-  async put(key: Uint8Array, value: Uint8Array): Promise<void> {
+  /** Nothing, or what to wait for before the next row. */
+  put(key: Uint8Array, value: Uint8Array): Promise<void> | undefined {
     assert(compareBytes(this.#lastKey, key) < 0, 'index rows out of key order');
     this.#lastKey = key;
     this.#digest.add(key, value);
@@ -63,8 +83,9 @@ export class RowSink {
     this.#operations.push({ type: 'put', key, value });
     this.#batchBytes += key.length + value.length;
     const told = this.#onRow?.(key, value);
-    if (told !== undefined) await told;
-    if (this.#operations.length >= BATCH_ROWS || this.#batchBytes >= BATCH_BYTES) await this.#flush();
+    const full = this.#operations.length >= BATCH_ROWS || this.#batchBytes >= BATCH_BYTES;
+    if (told === undefined) return full ? this.#flush() : undefined;
+    return told.then(() => (full ? this.#flush() : undefined));
   }
 
   /** Writes what is left; the digest over all rows. */

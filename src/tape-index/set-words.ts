@@ -3,7 +3,7 @@
  * day's end; also with a time), `NAME` (its latest), bare `latest` while there is one volume.
  */
 import type { KvStore } from './kv-store.ts';
-import { listSets, type SetManifest, type StoredSet } from './sets.ts';
+import { listSets, type SetManifest, type StoredSet, type UnreadableSet } from './sets.ts';
 
 /** What of a set its words are about. */
 export interface NamedSet {
@@ -19,11 +19,33 @@ export type SetLookup<T extends NamedSet = StoredSet> =
 const LISTED_MAX = 10;
 
 export async function lookUpSet(store: KvStore, words: string): Promise<SetLookup> {
-  return chooseSet(await listSets(store), words);
+  const unreadable: UnreadableSet[] = [];
+  const sets = await listSets(store, (set) => unreadable.push(set));
+  return chooseSet(sets, words, unreadable);
 }
 
-/** As `lookUpSet`, among `sets` in order of their start. */
-export function chooseSet<T extends NamedSet>(sets: readonly T[], words: string): SetLookup<T> {
+/**
+ * As `lookUpSet`, among `sets` in order of their start. While the record of a set is unreadable only an id says for sure
+ * which one is meant: the set of the damaged record may be the latest.
+ */
+export function chooseSet<T extends NamedSet>(
+  sets: readonly T[],
+  words: string,
+  unreadable: readonly UnreadableSet[] = [],
+): SetLookup<T> {
+  if (unreadable.length === 0) return chooseReadable(sets, words);
+  const [{ id, reason }] = unreadable;
+  const lost = unreadable.find((one) => isPrefix(words) && one.id.startsWith(words.toLowerCase()));
+  if (lost !== undefined) return { problem: lost.reason };
+  const chosen = chooseReadable(sets, words);
+  if (!('found' in chosen)) return { problem: `${chosen.problem}; ${reason}` };
+  if (isPrefix(words) && chosen.found.manifest.set.startsWith(words.toLowerCase())) return chosen;
+  return {
+    problem: `set ${id.slice(0, 8)} may be the one meant, and cannot be read (${reason}): name a set by its id`,
+  };
+}
+
+function chooseReadable<T extends NamedSet>(sets: readonly T[], words: string): SetLookup<T> {
   if (sets.length === 0) return { problem: 'there is no backup set yet' };
   const at = words.lastIndexOf('@');
   const byName = (name: string): T[] => sets.filter(({ manifest }) => manifest.volume.name === name);
@@ -80,9 +102,10 @@ function endOf(time: string): number | undefined {
 }
 
 function byPrefix<T extends NamedSet>(sets: readonly T[], words: string): T[] {
-  const prefix = words.toLowerCase();
-  return /^[0-9a-f]{1,32}$/.test(prefix) ? sets.filter(({ manifest }) => manifest.set.startsWith(prefix)) : [];
+  return isPrefix(words) ? sets.filter(({ manifest }) => manifest.set.startsWith(words.toLowerCase())) : [];
 }
+
+const isPrefix = (words: string): boolean => /^[0-9a-f]{1,32}$/i.test(words);
 
 const last = <T>(sets: readonly T[]): T => sets[sets.length - 1];
 const idOf = ({ manifest }: NamedSet): string => manifest.set;

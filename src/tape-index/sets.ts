@@ -42,15 +42,30 @@ export async function sealSet(store: KvStore, manifest: Manifest, more: readonly
   await store.batch(operations, { sync: true });
 }
 
-/** All sealed sets, in order of their start. @throws FormatError when a record is damaged */
-export async function listSets(store: KvStore): Promise<StoredSet[]> {
+/** A sealed set whose record is damaged: what it is of, and when, is not known. */
+export interface UnreadableSet {
+  /** As the key has it, which may be what is damaged. */
+  readonly id: string;
+  readonly reason: string;
+}
+
+/**
+ * All sealed sets, in order of their start.
+ * @param unreadable told of damaged records, and all others come; without it the first is thrown as a FormatError
+ */
+export async function listSets(store: KvStore, unreadable?: (set: UnreadableSet) => void): Promise<StoredSet[]> {
   const out: StoredSet[] = [];
   const damages = await damagesOf(store);
   const prefix = Uint8Array.of(KeyKind.set);
   for await (const rows of store.scan({ gte: prefix, lt: successorOfPrefix(prefix) })) {
     for (const [key, value] of rows) {
       const id = Buffer.from(key.subarray(1)).toString('hex');
-      out.push({ ...parseSet(key, value, id), damaged: damages.get(id) ?? null });
+      try {
+        out.push({ ...parseSet(key, value, id), damaged: damages.get(id) ?? null });
+      } catch (error) {
+        if (!(error instanceof FormatError) || unreadable === undefined) throw error;
+        unreadable({ id, reason: error.message });
+      }
     }
   }
   return out.sort((a, b) => Date.parse(a.manifest.startedAt) - Date.parse(b.manifest.startedAt));
@@ -61,7 +76,7 @@ export async function getSet(store: KvStore, id: string): Promise<StoredSet | un
   const key = setKey(setBytes(id));
   const [value, damage] = await store.getMany([key, damageKey(setBytes(id))]);
   if (value === undefined) return undefined;
-  const damaged = damage && parseJson<{ reason: string }>(damageKey(setBytes(id)), damage, `set ${id}`).reason;
+  const damaged = damage && damageText(damageKey(setBytes(id)), damage, id);
   return { ...parseSet(key, value, id), damaged: damaged ?? null };
 }
 
@@ -166,9 +181,8 @@ export async function verifySealedSince(store: KvStore, generation: number): Pro
 
 async function damageOf(store: KvStore, set: StoredSet): Promise<string | undefined> {
   try {
-    await wholeManifest(store, set);
-    const { checkSet } = await import('./check.ts'); // it needs node:crypto, which a look-up does not
-    const { problems } = await checkSet(store, set.manifest);
+    const { checkChunks, checkSet } = await import('./check.ts'); // it needs node:crypto, which a look-up does not
+    const problems = [...(await checkChunks(store, set)), ...(await checkSet(store, set.manifest)).problems];
     return problems.length > 0 ? problems.join('; ') : undefined;
   } catch (error) {
     if (error instanceof FormatError) return error.message;
@@ -182,10 +196,20 @@ async function damagesOf(store: KvStore): Promise<Map<string, string>> {
   for await (const rows of store.scan({ gte: prefix, lt: successorOfPrefix(prefix) })) {
     for (const [key, value] of rows) {
       const id = Buffer.from(key.subarray(1)).toString('hex');
-      out.set(id, parseJson<{ reason: string }>(key, value, `set ${id}`).reason);
+      out.set(id, damageText(key, value, id));
     }
   }
   return out;
+}
+
+/** What the note says; a note that is damaged itself still says that something is. */
+function damageText(key: Uint8Array, value: Uint8Array, id: string): string {
+  try {
+    return parseJson<{ reason: string }>(key, value, `set ${id.slice(0, 8)} damage note`).reason;
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
+  }
 }
 
 function parseSet(key: Uint8Array, value: Uint8Array, id: string): SetRow {

@@ -9,6 +9,9 @@
  *     STORE/holder.json   who serves the store now, and on which socket
  *     STORE/db/           LevelDB
  *
+ * store.json and clean.json are one line of JSON, and one with the CRC-32C of the first, eight hexadecimal digits. A damaged
+ * store.json is named, and `index rebuild` makes it anew; a damaged clean.json is as good as none.
+ *
  * Invariants
  * - store.json's generation and sets never run ahead of LevelDB: it is written after the batch is on stable storage, but
  *   before it for a set that goes.
@@ -26,7 +29,6 @@ import {
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { crc32c } from '../bytes/crc32c.ts';
@@ -71,19 +73,22 @@ const holderPath = (folder: string): string => join(folder, 'holder.json');
 
 /** `undefined`: there is none. @throws FormatError when it cannot be used */
 export function readMarker(folder: string): StoreMarker | undefined {
-  const value = readJson(markerPath(folder)) as Partial<StoreMarker> | undefined;
+  const value = readJson(markerPath(folder)) as Partial<StoreMarker> | 'damaged' | undefined;
   if (value === undefined) return undefined;
   const where = `index store ${folder}`;
-  if (value.format !== STORE_FORMAT)
-    throw new FormatError(
-      'unsupported',
-      where,
-      `store format ${String(value.format)}, this program reads ${STORE_FORMAT}`,
-    );
-  if (typeof value.id !== 'string' || !/^[0-9a-f]{32}$/.test(value.id) || !Number.isSafeInteger(value.generation))
+  const isId = (id: unknown): boolean => /^[0-9a-f]{32}$/.test(String(id));
+  if (value !== 'damaged' && Number.isSafeInteger(value.format) && value.format !== STORE_FORMAT)
+    throw new FormatError('unsupported', where, `store format ${value.format}, this program reads ${STORE_FORMAT}`);
+  if (
+    value === 'damaged' ||
+    value.format !== STORE_FORMAT ||
+    !isId(value.id) ||
+    !Number.isSafeInteger(value.generation) ||
+    !Array.isArray(value.sets) ||
+    !value.sets.every(isId)
+  )
     throw new FormatError('corrupt', where, `store.json is damaged ${REMEDY}`);
-  const sets = Array.isArray(value.sets) ? value.sets.filter((id) => /^[0-9a-f]{32}$/.test(String(id))) : [];
-  return { format: STORE_FORMAT, id: value.id, generation: Number(value.generation), sets };
+  return { format: STORE_FORMAT, id: String(value.id), generation: Number(value.generation), sets: value.sets };
 }
 
 /** Whether there is a store, or what is left of one. */
@@ -156,27 +161,39 @@ export function beginSession(folder: string, session: string): void {
   writeFileSync(sessionPath(folder), session, { mode: 0o600 });
 }
 
-/** Call after LevelDB was closed. Does nothing when another process has it already: its session is the one that counts. */
+/**
+ * Call after LevelDB was closed. Does nothing when another process has it already: its session is the one that counts.
+ * Where it cannot be written the end counts as unclean, which costs the next process a look at the newest sets.
+ */
 export function endSession(folder: string, session: string, generation: number): void {
+  try {
+    writeClean(folder, session, generation);
+  } catch {
+    // no room, or the next process is opening LevelDB: what the command did is done all the same
+  }
+}
+
+function writeClean(folder: string, session: string, generation: number): void {
   const database = databaseFolder(folder);
   const files: Record<string, { bytes: number; crc: number | null }> = {};
-  try {
-    for (const name of listFiles(database)) {
-      const path = join(database, name);
-      const table = /\.(ldb|sst)$/.test(name);
-      files[name] = { bytes: statSync(path).size, crc: table ? null : crc32c(readFileSync(path)) };
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // the next process is opening LevelDB
-    throw error;
+  for (const name of listFiles(database)) {
+    const path = join(database, name);
+    const table = /\.(ldb|sst)$/.test(name);
+    files[name] = { bytes: statSync(path).size, crc: table ? null : crc32c(readFileSync(path)) };
   }
   if (readSession(folder) === session)
     writeJson(cleanPath(folder), { session, generation, files } satisfies CleanMarker, false);
 }
 
 export function readHolder(folder: string): Holder | undefined {
-  const value = readJson(holderPath(folder)) as Partial<Holder> | undefined;
-  if (value === undefined || typeof value.socket !== 'string' || !Number.isSafeInteger(value.pid)) return undefined;
+  const value = readJson(holderPath(folder)) as Partial<Holder> | 'damaged' | undefined;
+  if (
+    value === undefined ||
+    value === 'damaged' ||
+    typeof value.socket !== 'string' ||
+    !Number.isSafeInteger(value.pid)
+  )
+    return undefined;
   return { pid: value.pid ?? 0, command: String(value.command), since: String(value.since), socket: value.socket };
 }
 
@@ -203,9 +220,10 @@ function readSession(folder: string): string | undefined {
 }
 
 function readClean(folder: string): CleanMarker | undefined {
-  const value = readJson(cleanPath(folder)) as Partial<CleanMarker> | undefined;
+  const value = readJson(cleanPath(folder)) as Partial<CleanMarker> | 'damaged' | undefined;
   if (
     value === undefined ||
+    value === 'damaged' ||
     typeof value.files !== 'object' ||
     typeof value.session !== 'string' ||
     !Number.isSafeInteger(value.generation)
@@ -218,34 +236,44 @@ function readText(path: string): string {
   return readFileSync(path, 'latin1').slice(0, 4096);
 }
 
-/** `undefined` when there is no such file or it is no JSON object (a torn write of a file that only saves time). */
-function readJson(path: string): object | undefined {
+/** `undefined` when there is no such file. Files of programs before the checksum have no second line. */
+function readJson(path: string): object | 'damaged' | undefined {
   let text: string;
   try {
-    if (statSync(path).size > JSON_MAX) return {};
+    if (statSync(path).size > JSON_MAX) return 'damaged';
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new FormatError('io', path, 'cannot be read', { cause: error });
   }
+  const [line, sum, ...more] = text.split('\n');
+  if (sum !== '' && (sum !== sumOf(line) || more.join() !== '')) return 'damaged';
   try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null ? value : {};
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? value : 'damaged';
   } catch {
-    return {};
+    return 'damaged';
   }
 }
 
+const sumOf = (line: string): string => crc32c(Buffer.from(line)).toString(16).padStart(8, '0');
+
 function writeJson(path: string, value: object, durable: boolean): void {
   const temporary = `${path}.${process.pid}.new`;
-  const file = openSync(temporary, 'w', 0o600);
   try {
-    writeSync(file, `${JSON.stringify(value)}\n`);
-    if (durable) fsyncSync(file);
-  } finally {
-    closeSync(file);
+    const line = JSON.stringify(value);
+    const file = openSync(temporary, 'w', 0o600);
+    try {
+      writeFileSync(file, `${line}\n${sumOf(line)}\n`); // all of it: write(2) alone may stop short on a full disk
+      if (durable) fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
   }
-  renameSync(temporary, path);
   if (!durable) return;
   const parent = openSync(join(path, '..'), 'r');
   try {

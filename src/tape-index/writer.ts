@@ -2,7 +2,7 @@
  * Builds the index of one filesystem from the batches of its walk: joins inodes and names, sorts names by directory, cuts
  * them into pages and writes those to the store, to the index file on tape and, as text, to its twin.
  *
- * Memory: at most 100 bytes a file (see inode-columns.ts and name-columns.ts), 12 more for each directory, 20 for each
+ * Memory: at most 100 bytes a file (see inode-columns.ts and name-columns.ts), 12 more for each directory, 24 for each
  * name of the largest directory, and 16 MiB of pages and text under way.
  */
 
@@ -10,7 +10,7 @@ import { loadNativeCrc32c } from '../bytes/crc32c.ts';
 import type { InodeBatch, NameBatch } from '../bytes/walk-batch.ts';
 import { Breather } from './breather.ts';
 import { type Compress, loadCompressor } from './codec.ts';
-import { DirectoryTree, NOTHING } from './directory-tree.ts';
+import { DirectoryTree } from './directory-tree.ts';
 import { encodeFrame } from './frame.ts';
 import { InodeColumns } from './inode-columns.ts';
 import { KeyKind, pageKey, recordKey } from './keys.ts';
@@ -18,8 +18,8 @@ import type { KvStore } from './kv-store.ts';
 import { NameColumns } from './name-columns.ts';
 import { NameSorter } from './name-sort.ts';
 import { encodePage } from './page-encode.ts';
-import { MISSING, SECOND_NAME } from './page-entry.ts';
-import { PageFlag, PageRows } from './page-rows.ts';
+import { PageFiller } from './page-fill.ts';
+import { PageRows } from './page-rows.ts';
 import { writeRoster } from './roster.ts';
 import { type OnRow, RowSink } from './row-sink.ts';
 import { type TextSink, TextTwin } from './text-twin.ts';
@@ -31,7 +31,10 @@ export interface IndexWriterOptions {
   /** FilesystemRecord.number. */
   readonly filesystem: number;
   readonly rootInode: number;
-  /** Of the filesystem: most files are one run of whole blocks and cost least if this is right. Default 4096. */
+  /**
+   * Of the filesystem: the last extent of a file is noted as whole blocks, so that a page counts in blocks and not in
+   * bytes (measured: 20.8 bytes a file instead of 22.2). Default 4096.
+   */
   readonly blockSize?: number;
   /** About how many inodes come (Filesystem.inodeEstimate); saves copying. */
   readonly inodesExpected?: number;
@@ -72,11 +75,7 @@ export interface IndexWriter {
   finish(signal?: AbortSignal): Promise<IndexSummary>;
 }
 
-/** Names in a page, and about how many bytes before compression, at most. */
-const PAGE_NAMES = 128;
-const PAGE_BYTES = 12 * 1024;
-/** Bytes that a row takes beside its name, extents, literal bytes and attributes. */
-const ROW_BYTES = 24;
+const NO_NAME = new Uint8Array(0);
 /** Extents in one part of an inode record. */
 const PART_EXTENTS = 4096;
 const PART_BYTES = 64 * 1024;
@@ -108,7 +107,7 @@ class Writer implements IndexWriter {
     this.#inodes = new InodeColumns(expected, options.blockSize ?? 4096);
     this.#names = new NameColumns(expected);
     this.#sink = new RowSink(options.store, options.onRow);
-    this.#twin = options.text && new TextTwin(options.text, options.filesystem);
+    this.#twin = options.text && new TextTwin(options.text, options.filesystem, this.#inodes);
     this.#page.names = new Uint8Array(256 * 255);
     loadCompressor().catch(() => {}); // 30 ms at once; `finish` awaits it and hears of a failure
   }
@@ -177,40 +176,53 @@ class Writer implements IndexWriter {
 
   #rootLine(root: number): void {
     if (this.#twin === undefined) return;
-    this.#twin.directory([], true);
-    this.#line(root, this.#names.bytes, 0, 0, this.#inodes.inode(root));
+    this.#twin.directory(this.#names, new Uint32Array(0), 0, true);
+    this.#twin.self(root, this.#inodes.numbers[root]);
   }
 
   /** Pages of all directories in ascending order; the numbers of those written. */
   async #writeDirectories(tree: DirectoryTree, signal: AbortSignal | undefined): Promise<number[]> {
     const sorter = new NameSorter(this.#names, this.#breather);
+    const filler = new PageFiller(this.#inodes, this.#names, tree, (reasons) => this.#countProblem(reasons));
     const changed = this.#options.changedDirectories;
     const written: number[] = [];
     for (let d = 0; d < tree.numbers.length; d++) {
       if (changed !== undefined && !changed.has(tree.numbers[d])) continue;
-      signal?.throwIfAborted();
-      sorter.clear();
-      for (let k = tree.runsStart[d]; k < tree.runsStart[d + 1]; k++) {
-        sorter.add(this.#names.runStart(tree.runs[k]), this.#names.runEnd(tree.runs[k]));
-      }
-      if (this.#twin !== undefined) {
-        const { names, fromRoot } = tree.pathOf(d);
-        this.#twin.directory(names, fromRoot);
-      }
-      await this.#writeDirectory(tree, d, this.#dropRepeated(await sorter.sorted()));
       if (changed !== undefined) written.push(tree.numbers[d]);
-      if (this.#breather.due) await this.#breather.breathe();
+      signal?.throwIfAborted();
+      this.#beginDirectory(tree, d, sorter);
+      const sorted = sorter.sorted();
+      const entries = this.#dropRepeated(sorted instanceof Promise ? await sorted : sorted, sorter.repeated);
+      const pages: number[] = [];
+      while (filler.addPageEnds(entries, pages)) if (this.#breather.due) await this.#breather.breathe();
+      for (let p = 0; p < pages.length; p++) {
+        const told = this.#writePage(tree, filler, d, entries, pages, p);
+        if (told !== undefined) await told;
+        if (this.#twin?.full) await this.#twin.flush();
+        if (this.#breather.due) await this.#breather.breathe();
+      }
     }
     return written;
   }
 
+  #beginDirectory(tree: DirectoryTree, d: number, sorter: NameSorter): void {
+    const { runStart } = this.#names;
+    sorter.clear();
+    for (let k = tree.runsStart[d]; k < tree.runsStart[d + 1]; k++)
+      sorter.add(runStart[tree.runs[k]], runStart[tree.runs[k] + 1]);
+    if (this.#twin === undefined) return;
+    const { path, length, fromRoot } = tree.pathOf(d);
+    this.#twin.directory(this.#names, path, length, fromRoot);
+  }
+
   /** A damaged directory may hold a name twice; the first inode keeps it, the others are noted with it. */
-  #dropRepeated(entries: Uint32Array): Uint32Array {
+  #dropRepeated(entries: Uint32Array, repeated: boolean): Uint32Array {
+    if (!repeated) return entries;
     let kept = 0;
     for (let i = 0; i < entries.length; i++) {
       if (kept > 0 && this.#names.compare(entries[kept - 1], entries[i]) === 0) {
-        const row = this.#inodes.rowOf(this.#names.child(entries[kept - 1]));
-        const other = this.#names.child(entries[i]);
+        const row = this.#inodes.rowOf(this.#names.child[entries[kept - 1]]);
+        const other = this.#names.child[entries[i]];
         const reason = `inode ${other} has the same name in the same directory`;
         if (row >= 0) this.#inodes.addProblem(row, reason);
         else this.#countProblem([reason]);
@@ -219,99 +231,30 @@ class Writer implements IndexWriter {
     return entries.subarray(0, kept);
   }
 
-  async #writeDirectory(tree: DirectoryTree, d: number, entries: Uint32Array): Promise<void> {
-    const { set, filesystem } = this.#options;
-    const ends = await this.#pageEnds(tree, entries);
-    let from = 0;
-    for (let p = 0; p < ends.length; p++) {
-      const page = this.#page;
-      page.clear();
-      if (p === 0) page.pageCount = ends.length;
-      this.#fill(page, tree, entries, from, ends[p]);
-      if (p + 1 < ends.length) page.nextName = this.#names.name(entries[ends[p]]);
-      const firstName = p === 0 ? new Uint8Array(0) : this.#names.name(entries[from]);
-      const key = pageKey(set, filesystem, tree.numbers[d], firstName);
-      const { raw, tail } = encodePage(page);
-      await this.#sink.put(key, encodeFrame(key, raw, this.#compress, tail));
-      this.#pages++;
-      from = ends[p];
-      if (this.#twin?.full) await this.#twin.flush();
-      if (this.#breather.due) await this.#breather.breathe();
-    }
+  #writePage(
+    tree: DirectoryTree,
+    filler: PageFiller,
+    d: number,
+    entries: Uint32Array,
+    ends: readonly number[],
+    p: number,
+  ): Promise<void> | undefined {
+    const from = p === 0 ? 0 : ends[p - 1];
+    const page = this.#page;
+    page.clear();
+    if (p === 0) page.pageCount = ends.length;
+    if (p + 1 < ends.length) page.nextName = this.#names.name(entries[ends[p]]);
+    filler.fill(page, entries, from, ends[p]);
+    this.#twin?.lines(this.#names, tree.childRow, entries, from, ends[p]);
+    this.#pages++;
+    this.#entries += ends[p] - from;
+    const firstName = p === 0 ? NO_NAME : this.#names.name(entries[from]);
+    return this.#put(pageKey(this.#options.set, this.#options.filesystem, tree.numbers[d], firstName), page);
   }
 
-  /** Where each page of the directory ends. An empty directory has one empty page. */
-  async #pageEnds(tree: DirectoryTree, entries: Uint32Array): Promise<number[]> {
-    const ends: number[] = [];
-    let bytes = 0;
-    let count = 0;
-    for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i];
-      const row = tree.childRow[entry];
-      const own = row === NOTHING || this.#inodes.needsRecord(row) ? 0 : this.#inodes.variableBytes(row);
-      const size = ROW_BYTES + this.#names.end(entry) - this.#names.start(entry) + own;
-      if (count > 0 && (count === PAGE_NAMES || bytes + size > PAGE_BYTES)) {
-        ends.push(i);
-        bytes = 0;
-        count = 0;
-      }
-      bytes += size;
-      count++;
-      if (i % 4096 === 4095 && this.#breather.due) await this.#breather.breathe();
-    }
-    ends.push(entries.length);
-    return ends;
-  }
-
-  #fill(page: PageRows, tree: DirectoryTree, entries: Uint32Array, from: number, to: number): void {
-    const names = this.#names;
-    const count = to - from;
-    page.nameCount = count;
-    page.rowCount = count;
-    this.#entries += count;
-    const order = rowOrder(names, entries, from, count);
-    copyNames(page, names, entries, from, count);
-    for (let i = 0; i < count; i++) page.nameRow[order[i]] = i;
-    for (let row = 0; row < count; row++) {
-      const entry = entries[from + order[row]];
-      page.inode[row] = names.child(entry);
-      this.#fillRow(page, tree, row, entry);
-    }
-    if (this.#twin !== undefined) {
-      for (let i = from; i < to; i++) {
-        const entry = entries[i];
-        this.#line(tree.childRow[entry], names.bytes, names.start(entry), names.end(entry), names.child(entry));
-      }
-    }
-  }
-
-  #fillRow(page: PageRows, tree: DirectoryTree, row: number, entry: number): void {
-    const inode = tree.childRow[entry];
-    if (inode === NOTHING) {
-      page.own[row] = addMissing(page);
-      this.#countProblem([MISSING]);
-      return;
-    }
-    const reasons = this.#inodes.problems(inode);
-    if (reasons !== undefined) this.#countProblem(reasons);
-    const second = tree.isSecondName(entry);
-    if (second) this.#countProblem([SECOND_NAME]);
-    if (this.#inodes.needsRecord(inode) && !second) {
-      page.own[row] = -1;
-      return;
-    }
-    const own = this.#inodes.appendFixed(page, inode);
-    page.own[row] = own;
-    if (second) page.flags[own] |= PageFlag.secondName;
-    if (!this.#inodes.needsRecord(inode)) this.#appendRest(page, own, inode);
-  }
-
-  #appendRest(page: PageRows, own: number, inode: number): void {
-    this.#inodes.appendExtents(page, own, inode);
-    if (this.#inodes.hasXattrs(inode))
-      for (const { name, value } of this.#inodes.xattrs(inode)) page.xattrs.push({ own, name, value });
-    const problems = this.#inodes.problems(inode);
-    if (problems !== undefined) for (const text of problems) page.problems.push({ own, text });
+  #put(key: Uint8Array, page: PageRows): Promise<void> | undefined {
+    const { raw, tail } = encodePage(page);
+    return this.#sink.put(key, encodeFrame(key, raw, this.#compress, tail));
   }
 
   /** Records of the inodes that need one, ascending; their numbers. */
@@ -325,14 +268,14 @@ class Writer implements IndexWriter {
       }
       if (row !== root && (named[row] === 0 || !this.#inodes.needsRecord(row))) continue;
       await this.#writeRecord(row);
-      if (incremental) written.push(this.#inodes.inode(row));
+      if (incremental) written.push(this.#inodes.numbers[row]);
     }
     return written;
   }
 
   /** One record in as many parts as its extents and attributes need; each part has all fixed columns. */
   async #writeRecord(row: number): Promise<void> {
-    const inode = this.#inodes.inode(row);
+    const inode = this.#inodes.numbers[row];
     const parts = this.#parts(row);
     for (let part = 0; part < parts.length; part++) {
       const page = this.#single;
@@ -346,8 +289,8 @@ class Writer implements IndexWriter {
       for (const { name, value } of xattrs) page.xattrs.push({ own: 0, name, value });
       if (part === 0) for (const text of this.#inodes.problems(row) ?? []) page.problems.push({ own: 0, text });
       const key = recordKey(this.#options.set, this.#options.filesystem, inode, part);
-      const { raw, tail } = encodePage(page);
-      await this.#sink.put(key, encodeFrame(key, raw, this.#compress, tail));
+      const told = this.#put(key, page);
+      if (told !== undefined) await told;
       if (this.#breather.due) await this.#breather.breathe();
     }
   }
@@ -377,39 +320,9 @@ class Writer implements IndexWriter {
 
   async #roster(kind: typeof KeyKind.directoryRoster | typeof KeyKind.recordRoster, numbers: number[]): Promise<void> {
     const { set, filesystem } = this.#options;
-    await writeRoster(kind, set, filesystem, numbers, (key, raw) =>
-      this.#sink.put(key, encodeFrame(key, raw, this.#compress)),
-    );
-  }
-
-  #line(row: number, names: Uint8Array, start: number, end: number, inode: number): void {
-    const twin = this.#twin;
-    if (twin === undefined) return;
-    const columns = this.#inodes;
-    twin.path(names, start, end);
-    if (row === NOTHING || row < 0) {
-      this.#single.clear();
-      this.#single.extentStart[1] = 0;
-      twin.content(0, 0, -1, 0, this.#single, 0);
-      twin.attributes(0, 0, 0, 0, 0, inode);
-      return;
-    }
-    const only = columns.onlyRun(row);
-    if (only < 0) {
-      this.#single.clear();
-      this.#single.extentStart[1] = 0;
-      columns.appendExtents(this.#single, 0, row);
-    }
-    const mode = columns.mode(row);
-    twin.content(mode, columns.size(row), only, columns.onlyRunLength(row), this.#single, 0);
-    twin.attributes(
-      mode,
-      columns.uid(row),
-      columns.gid(row),
-      columns.mtimeSeconds(row),
-      columns.mtimeNanoseconds(row),
-      inode,
-    );
+    await writeRoster(kind, set, filesystem, numbers, async (key, raw) => {
+      await this.#sink.put(key, encodeFrame(key, raw, this.#compress));
+    });
   }
 
   #summary(digest: Uint8Array, named: Uint8Array, root: number, unreachable: number): IndexSummary {
@@ -437,50 +350,4 @@ interface RecordPart {
   readonly extentsFrom: number;
   readonly extentsTo: number;
   readonly xattrs: readonly { readonly name: Uint8Array; readonly value: Uint8Array }[];
-}
-
-function copyNames(page: PageRows, names: NameColumns, entries: Uint32Array, from: number, count: number): void {
-  const { bytes } = names;
-  const { names: out, nameStart } = page;
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    const end = names.end(entries[from + i]);
-    nameStart[i] = at;
-    for (let k = names.start(entries[from + i]); k < end; k++) out[at++] = bytes[k];
-  }
-  nameStart[count] = at;
-}
-
-const orderKeys = new Float64Array(256);
-const orderOut = new Uint8Array(256);
-
-/**
- * Positions of a page's names in the order of their inode numbers; names of one inode in the order of the names. Good until
- * the next call.
- */
-function rowOrder(names: NameColumns, entries: Uint32Array, from: number, count: number): Uint8Array {
-  const order = orderOut;
-  for (let i = 0; i < count; i++) {
-    const inode = names.child(entries[from + i]);
-    orderKeys[i] = inode;
-    let k = i - 1;
-    while (k >= 0 && orderKeys[order[k]] > inode) {
-      order[k + 1] = order[k];
-      k--;
-    }
-    order[k + 1] = i;
-  }
-  return order;
-}
-
-/** An own row for a name whose inode is not there: all zero, and flagged. */
-function addMissing(page: PageRows): number {
-  const own = page.ownCount++;
-  for (const column of [page.mode, page.uid, page.gid, page.generation, page.size, page.mtime, page.atime, page.ctime])
-    column[own] = 0;
-  for (const column of [page.mtimeNs, page.atimeNs, page.ctimeNs, page.deviceMajor, page.deviceMinor]) column[own] = 0;
-  page.linkCount[own] = 1;
-  page.flags[own] = PageFlag.missingInode;
-  page.extentStart[own + 1] = page.extentStart[own];
-  return own;
 }

@@ -1,5 +1,6 @@
 /** A tape medium with chosen faults, over any other: what a worn or short cartridge does, on demand. */
 import { FormatError } from '../bytes/errors.ts';
+import type { Lender } from '../bytes/lender.ts';
 import type { Bytes, TapeFile, TapeObject } from '../bytes/units.ts';
 import type { ReadOutcome, SpaceOutcome, TapeMedium, TapePosition, WriteOutcome } from './medium.ts';
 
@@ -52,11 +53,11 @@ export class FaultyMedium implements TapeMedium {
     return { kind: 'damaged', length: outcome.length, reason: 'a fault was asked for here' };
   }
 
-  async append(record: Uint8Array): Promise<WriteOutcome> {
+  async append(record: Uint8Array, lender?: Lender): Promise<WriteOutcome> {
     const object = this.#inner.position.object;
     if (object >= (this.faults.endOfMediumAt ?? Number.POSITIVE_INFINITY)) return 'end-of-medium';
     this.#mustNotFail(object, object);
-    return this.#warned(await this.#inner.append(record));
+    return this.#warned(await this.#inner.append(record, lender));
   }
 
   async writeFilemarks(count: number): Promise<WriteOutcome> {

@@ -16,6 +16,7 @@ import { alignedBuffer } from '../bytes/aligned.ts';
 import type { BlockStore } from '../bytes/block-store.ts';
 import { crc32c, loadNativeCrc32c } from '../bytes/crc32c.ts';
 import { assert, FormatError } from '../bytes/errors.ts';
+import type { Lender } from '../bytes/lender.ts';
 import { systemRandom } from '../bytes/random.ts';
 import { type Bytes, bytes, MiB, type TapeFile, type TapeObject, tapeFile, tapeObject } from '../bytes/units.ts';
 import { FileDigests } from './file-digests.ts';
@@ -151,12 +152,12 @@ export class FileMedium implements TapeMedium {
     return this.#map.end;
   }
 
-  async append(record: Uint8Array): Promise<WriteOutcome> {
+  async append(record: Uint8Array, lender?: Lender): Promise<WriteOutcome> {
     assert(record.length > 0 && record.length <= RECORD_BYTES_MAX, `record of ${record.length} bytes`);
     this.#mustWrite();
     if (this.#offset + record.length > this.capacity) return 'end-of-medium';
     const writer = await this.#startWriting();
-    const wait = writer.push(record);
+    const wait = writer.push(record, lender);
     if (wait) await wait;
     this.#map.append('record', record.length, crc32c(record));
     return this.#written(writer);

@@ -7,6 +7,7 @@
  * - What was written before a resolved `flush` survives a crash whole; later objects may vanish from the end, never
  *   change. A crash never yields a record with content other than what was appended: its CRC-32C is checked on every read.
  */
+import type { Lender } from '../bytes/lender.ts';
 import type { Bytes, TapeFile, TapeObject } from '../bytes/units.ts';
 
 export interface TapePosition {
@@ -67,8 +68,11 @@ export interface TapeMedium extends AsyncDisposable {
    * checked over the whole record. @throws FormatError `io` when the bytes cannot be had
    */
   read(into: Uint8Array): Promise<ReadOutcome>;
-  /** Writes a record at the position; buffered. A failure of an earlier buffered write is thrown here (FormatError `io`). */
-  append(record: Uint8Array): Promise<WriteOutcome>;
+  /**
+   * Writes a record at the position; buffered. A failure of an earlier buffered write is thrown here (FormatError `io`).
+   * @param lender owner of the record's memory, which the medium may retain instead of copying
+   */
+  append(record: Uint8Array, lender?: Lender): Promise<WriteOutcome>;
   /** Writes filemarks at the position; buffered, as `append`. */
   writeFilemarks(count: number): Promise<WriteOutcome>;
   /** Everything written so far is on stable storage when this resolves. @throws FormatError `io` for a buffered write that failed */

@@ -1,7 +1,7 @@
 /** A medium changer as a logical unit: the SMC-3 device server over whatever keeps the elements and moves cartridges. */
 import { FormatError, unreachable } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
-import { MoveMedium, PositionToElement, ReadElementStatus } from '../scsi/changer/commands.ts';
+import { ExchangeMedium, MoveMedium, PositionToElement, ReadElementStatus } from '../scsi/changer/commands.ts';
 import { type ElementStatus, ElementTypeCode, encodeElementStatus } from '../scsi/changer/element-status.ts';
 import { type ChangerElement, ELEMENT_TYPE_CODES, type ElementType } from '../scsi/changer/elements.ts';
 import {
@@ -11,9 +11,11 @@ import {
   ElementBit,
   TransportGeometryPage,
 } from '../scsi/changer/mode-pages.ts';
+import { VersionDescriptor } from '../scsi/common/inquiry.ts';
 import { encodeModeParameters, type ModeForm, ModeSense6, ModeSense10 } from '../scsi/common/mode.ts';
 import { DeviceType, OperationCode } from '../scsi/common/operation-codes.ts';
 import { illegalRequest, invalidFieldInCdb, type Sense, SenseKey, sense } from '../scsi/common/sense.ts';
+import { type SupportedCommand, supportedCommand } from '../scsi/common/supported-commands.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import { checkCondition, type Execute, good, type ScsiResult } from '../scsi/execute.ts';
 import { PreventAllow } from '../scsi/stream/commands.ts';
@@ -26,6 +28,7 @@ import {
   type LogicalUnit,
   type UnitAdditions,
 } from './logical-unit.ts';
+import type { Access } from './reservations.ts';
 
 export type { ChangerElement, ElementType } from '../scsi/changer/elements.ts';
 
@@ -68,8 +71,13 @@ export class ChangerUnit implements LogicalUnit {
     this.#backend = backend;
     const about = { vendor: CHANGER_VENDOR, product: CHANGER_PRODUCT, revision: CHANGER_REVISION, removable: true };
     this.#server = new DeviceServer(
-      { ...identity, ...about, peripheralDeviceType: DeviceType.changer },
-      { commands: this.#commands() },
+      {
+        ...identity,
+        ...about,
+        peripheralDeviceType: DeviceType.changer,
+        versionDescriptors: [VersionDescriptor.smc3],
+      },
+      { commands: this.#commands(), supported: CHANGER_SUPPORTED, access: changerAccess },
     );
   }
 
@@ -82,18 +90,26 @@ export class ChangerUnit implements LogicalUnit {
   get name(): string {
     return this.#server.name;
   }
+  get serialNumber(): string {
+    return this.#server.identity.serialNumber;
+  }
   /** Someone locked the mail slots. */
   get removalPrevented(): boolean {
     return this.#preventedBy.size > 0;
   }
 
-  forNexus(nexus: string, additions?: UnitAdditions): Execute {
-    return this.#server.forNexus(nexus, additions);
+  forNexus(nexus: string, additions?: UnitAdditions, onBehalfOf?: string): Execute {
+    return this.#server.forNexus(nexus, additions, onBehalfOf);
   }
 
   loseNexus(nexus: string): void {
     this.#preventedBy.delete(nexus);
     this.#server.loseNexus(nexus);
+  }
+
+  reset(): void {
+    this.#preventedBy.clear();
+    this.#server.reset();
   }
 
   /** An operator used a mail slot: 28h/01h to every nexus. */
@@ -108,6 +124,7 @@ export class ChangerUnit implements LogicalUnit {
       [VENDOR_INITIALIZE_WITH_RANGE]: () => good(),
       [OperationCode.positionToElement]: (command) => this.#position(command.cdb),
       [OperationCode.moveMedium]: (command) => this.#queue.run(() => this.#move(command.cdb)),
+      [OperationCode.exchangeMedium]: (command) => this.#queue.run(() => this.#exchange(command.cdb)),
       [OperationCode.readElementStatus]: (command) => this.#queue.run(() => this.#readStatus(command)),
       [OperationCode.modeSense6]: (command) => this.#modeSense(command, 6),
       [OperationCode.modeSense10]: (command) => this.#modeSense(command, 10),
@@ -144,6 +161,47 @@ export class ChangerUnit implements LogicalUnit {
     }
   }
 
+  /** Two moves, by way of a free slot where the second destination is the source. SMC-3, 6.3. */
+  async #exchange(cdb: Uint8Array): Promise<ScsiResult> {
+    const { transport, source, firstDestination, secondDestination, invert } = ExchangeMedium.decodeAll(viewOf(cdb));
+    if (invert !== 0) return checkCondition(invalidFieldInCdb(10, 1));
+    const elements = this.#backend.elements();
+    const at = (wanted: number): ChangerElement | undefined => elements.find(({ address }) => address === wanted);
+    if (!isTransport(elements, transport)) return checkCondition(invalidElementAddress(2));
+    for (const [i, address] of [source, firstDestination, secondDestination].entries())
+      if (at(address) === undefined) return checkCondition(invalidElementAddress(4 + 2 * i));
+    if (!at(source)?.full || !at(firstDestination)?.full) return moveAnswer('source-empty');
+    if (secondDestination !== source && at(secondDestination)?.full) return moveAnswer('destination-full');
+    const free = elements.find(({ type, full }) => type === 'slot' && !full)?.address;
+    const aside = secondDestination === source ? free : secondDestination;
+    if (aside === undefined) return moveAnswer('destination-full');
+    const moves: [number, number][] = [
+      [firstDestination, aside],
+      [source, firstDestination],
+      ...(aside === secondDestination ? [] : ([[aside, secondDestination]] as [number, number][])),
+    ];
+    try {
+      return moveAnswer(await this.#moveAll(moves));
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      return checkCondition(loadFailed());
+    }
+  }
+
+  /** All moves or none: what was moved before one that fails goes back. */
+  async #moveAll(moves: readonly (readonly [number, number])[]): Promise<MoveOutcome> {
+    const done: (readonly [number, number])[] = [];
+    for (const move of moves) {
+      const outcome = await this.#backend.move(...move);
+      if (outcome !== 'moved') {
+        for (const [from, to] of done.reverse()) await this.#backend.move(to, from);
+        return outcome;
+      }
+      done.push(move);
+    }
+    return 'moved';
+  }
+
   #readStatus(command: Parameters<Handler>[0]): ScsiResult {
     const asked = ReadElementStatus.decodeAll(viewOf(command.cdb));
     const all = [...this.#backend.elements()].sort(byTypeAndAddress);
@@ -175,6 +233,24 @@ export class ChangerUnit implements LogicalUnit {
     return dataIn(command, encodeModeParameters(parameters, form), fields.allocationLength.get(view, 0));
   }
 }
+
+const MOVE = { timeoutSeconds: 600 };
+const CHANGER_SUPPORTED: readonly SupportedCommand[] = [
+  supportedCommand('07 00 00 00 00 00'),
+  supportedCommand('1a 08 ff ff ff 00'),
+  supportedCommand('1e 00 00 00 03 00'),
+  supportedCommand('2b 00 ff ff ff ff 00 00 01 00'),
+  supportedCommand('37 01 ff ff 00 00 ff ff 00 00'),
+  supportedCommand('5a 08 ff ff 00 00 00 ff ff 00'),
+  supportedCommand('a5 00 ff ff ff ff ff ff 00 00 01 00', MOVE),
+  supportedCommand('a6 00 ff ff ff ff ff ff ff ff 03 00', MOVE),
+  supportedCommand('b8 1f ff ff ff ff 03 ff ff ff 00 00'),
+  supportedCommand('e7 01 ff ff 00 00 ff ff 00 00'),
+];
+
+/** SMC-3, table 9. */
+const changerAccess = (cdb: Uint8Array): Access | undefined =>
+  cdb[0] === OperationCode.readElementStatus ? 'none' : undefined;
 
 /** INITIALIZE ELEMENT STATUS WITH RANGE as most libraries have it; SMC-3 has 37h. */
 const VENDOR_INITIALIZE_WITH_RANGE = 0xe7;
@@ -262,6 +338,9 @@ function pagesOf(elements: readonly ChangerElement[]): ReadonlyMap<number, Uint8
         moveFromSlot: places,
         moveFromMailSlot: mailSlot.count > 0 ? places : 0,
         moveFromDrive: places,
+        exchangeFromSlot: places,
+        exchangeFromMailSlot: mailSlot.count > 0 ? places : 0,
+        exchangeFromDrive: places,
       }),
     ],
   ]);

@@ -16,14 +16,21 @@ import {
   encodeSense,
   invalidFieldInCdb,
   invalidOperationCode,
+  SENSE_BYTES_MAX,
   type Sense,
   SenseKey,
   sense,
   unitAttention,
 } from '../scsi/common/sense.ts';
-import { encodeDesignators, t10Designator, VpdPage, vpdPage } from '../scsi/common/vpd.ts';
+import type { SupportedCommand } from '../scsi/common/supported-commands.ts';
+import { ExtendedInquiryPage, encodeDesignators, t10Designator, VpdPage, vpdPage } from '../scsi/common/vpd.ts';
 import type { Designator } from '../scsi/copy/list.ts';
-import { checkCondition, type Execute, good, NO_DATA, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
+import { checkCondition, type Execute, good, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
+import { COMMON_COMMANDS, commonAccess, reportSupported, reservationCommands } from './common-commands.ts';
+import { type CommandTable, dataIn, type Handler, stopped } from './handler.ts';
+import { type Access, Reservations } from './reservations.ts';
+
+export { byServiceAction, type CommandContext, type CommandTable, dataIn, type Handler, stopped } from './handler.ts';
 
 /** A SCSI device as the router and the copy manager know it. */
 export interface LogicalUnit {
@@ -32,20 +39,19 @@ export interface LogicalUnit {
   readonly designator: Designator;
   /** For people. */
   readonly name: string;
-  /** The unit as one initiator port sees it. `additions` take precedence over the unit's own commands. */
-  forNexus(nexus: string, additions?: UnitAdditions): Execute;
+  /**
+   * The unit as one initiator port sees it. `additions` take precedence over the unit's own commands. `onBehalfOf`: the
+   * nexus whose reservations count, where that is another (a copy manager's).
+   */
+  forNexus(nexus: string, additions?: UnitAdditions, onBehalfOf?: string): Execute;
   /** A unit attention for every nexus but `except`. */
   raise?(asc: number, ascq: number, except?: string): void;
+  /** The nexus is gone, and what the unit kept for it goes too. */
+  loseNexus?(nexus: string): void;
+  /** LOGICAL UNIT RESET. SAM-5, 6.3.3. */
+  reset?(): void;
 }
 
-export interface CommandContext {
-  readonly nexus: string;
-  readonly signal: AbortSignal | undefined;
-}
-/** Serves one operation code. The CDB is at least as long as its group says. */
-export type Handler = (command: ScsiCommand, context: CommandContext) => ScsiResult | Promise<ScsiResult>;
-/** Operation code to handler. */
-export type CommandTable = Readonly<Record<number, Handler>>;
 /** VPD page code to the page's body (without its header of four bytes). */
 export type VpdBodies = Readonly<Record<number, () => Uint8Array>>;
 
@@ -53,6 +59,8 @@ export type VpdBodies = Readonly<Record<number, () => Uint8Array>>;
 export interface UnitAdditions {
   readonly commands: CommandTable;
   readonly vpdPages: VpdBodies;
+  /** `commands` as REPORT SUPPORTED OPERATION CODES tells them. */
+  readonly supported: readonly SupportedCommand[];
 }
 
 export interface UnitIdentity {
@@ -65,10 +73,20 @@ export interface UnitIdentity {
   readonly serialNumber: string;
   readonly designator: Designator;
   readonly removable: boolean;
+  /** Standards beside SAM-5, SPC-4 and iSCSI. */
+  readonly versionDescriptors?: readonly number[];
 }
 
 export interface UnitBehaviour {
   readonly commands: CommandTable;
+  /** `commands` as REPORT SUPPORTED OPERATION CODES tells them. */
+  readonly supported?: readonly SupportedCommand[];
+  /** What the unit's own commands do, for reservations; `undefined`: not one of them. A command that nobody knows of writes. */
+  readonly access?: (cdb: Uint8Array) => Access | undefined;
+  /** The nexus is gone. */
+  readonly loseNexus?: (nexus: string) => void;
+  /** LOGICAL UNIT RESET: what nexuses have changed is as it was. */
+  readonly reset?: () => void;
   readonly vpdPages?: VpdBodies;
   /** Sense data of REQUEST SENSE when no unit attention waits; NO SENSE if missing. */
   readonly requestSense?: (nexus: string) => Sense;
@@ -92,6 +110,7 @@ export class DeviceServer implements LogicalUnit {
   readonly #behaviour: UnitBehaviour;
   readonly #commands: CommandTable;
   readonly #attentions = new Map<string, Sense[]>();
+  readonly reservations = new Reservations((nexus, asc, ascq) => this.tell(nexus, asc, ascq));
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(identity: UnitIdentity, behaviour: UnitBehaviour) {
@@ -102,6 +121,7 @@ export class DeviceServer implements LogicalUnit {
         const why = behaviour.notReady?.();
         return why === undefined ? good() : checkCondition(why);
       },
+      ...reservationCommands(this.reservations),
       ...behaviour.commands,
     };
   }
@@ -116,25 +136,30 @@ export class DeviceServer implements LogicalUnit {
     return this.identity.name;
   }
 
-  forNexus(nexus: string, additions?: UnitAdditions): Execute {
+  forNexus(nexus: string, additions?: UnitAdditions, onBehalfOf = nexus): Execute {
+    const supported = this.#reportSupported(additions);
     return async (command, signal) => {
       const { cdb } = command;
       if (signal?.aborted) return { status: 'task-aborted' };
       const operationCode = cdb[0];
-      const own = this.#commands[operationCode];
-      const added = additions?.commands[operationCode];
-      const pending = this.#attentionsOf(nexus);
       if (operationCode === OperationCode.inquiry) return this.#inquiry(command, additions);
       if (operationCode === OperationCode.requestSense) return this.#requestSense(command, nexus);
-      if (operationCode !== OperationCode.reportLuns && pending.length > 0) {
+      const pending = this.#attentionsOf(nexus);
+      if (pending.length > 0 && operationCode !== OperationCode.reportLuns) {
         const attention = pending.shift();
         if (attention !== undefined) return checkCondition(attention);
       }
+      const added = additions?.commands[operationCode];
+      const own = operationCode === OperationCode.maintenanceIn ? supported : this.#commands[operationCode];
       if (added === undefined && own === undefined) return checkCondition(invalidOperationCode());
       if (cdb.length < CDB_BYTES[operationCode >>> 5]) return checkCondition(invalidFieldInCdb(cdb.length));
-      if (added !== undefined) return added(command, { nexus, signal });
-      if (!this.#behaviour.inOrder) return own(command, { nexus, signal });
-      return this.#afterOthers(() => (signal?.aborted ? { status: 'task-aborted' } : own(command, { nexus, signal })));
+      const access = this.#behaviour.access?.(cdb) ?? commonAccess(cdb);
+      const reservedAway = (): boolean => this.reservations.conflicts(onBehalfOf, access);
+      if (reservedAway()) return { status: 'reservation-conflict' };
+      const context = { nexus, signal, reservedAway };
+      if (added !== undefined) return added(command, context);
+      if (!this.#behaviour.inOrder) return own(command, context);
+      return this.#afterOthers(() => stopped(context) ?? own(command, context));
     };
   }
 
@@ -146,9 +171,24 @@ export class DeviceServer implements LogicalUnit {
     }
   }
 
-  /** The nexus is gone; it is a new one when it comes back. */
+  /** A unit attention for one nexus, if it is known. */
+  tell(nexus: string, asc: number, ascq: number): void {
+    const pending = this.#attentions.get(nexus);
+    if (pending !== undefined && pending.length < ATTENTIONS_MAX) pending.push(unitAttention(asc, ascq));
+  }
+
+  /** The nexus is gone; it is a new one when it comes back. Its persistent registration stays. */
   loseNexus(nexus: string): void {
     this.#attentions.delete(nexus);
+    this.reservations.loseNexus(nexus);
+    this.#behaviour.loseNexus?.(nexus);
+  }
+
+  /** LOGICAL UNIT RESET. SAM-5, 6.3.3. Commands under way are the transport's to end. */
+  reset(): void {
+    this.reservations.reset();
+    this.#behaviour.reset?.();
+    this.raise(0x29, 0x03);
   }
 
   #attentionsOf(nexus: string): Sense[] {
@@ -165,6 +205,12 @@ export class DeviceServer implements LogicalUnit {
     const result = this.#last.then(run);
     this.#last = result.catch(() => undefined); // the caller has the failure; the next command starts regardless
     return result;
+  }
+
+  #reportSupported(additions: UnitAdditions | undefined): Handler {
+    const all = [...COMMON_COMMANDS, ...(this.#behaviour.supported ?? []), ...(additions?.supported ?? [])];
+    const sorted = all.sort((a, b) => a.usage[0] - b.usage[0] || (a.serviceAction ?? 0) - (b.serviceAction ?? 0));
+    return reportSupported(sorted);
   }
 
   #requestSense(command: ScsiCommand, nexus: string): ScsiResult {
@@ -199,11 +245,19 @@ function standardInquiry(identity: UnitIdentity): Uint8Array {
     ...identity,
     peripheralQualifier: 0,
     thirdPartyCopy: true,
-    versionDescriptors: [sam5, spc4, iscsi],
+    versionDescriptors: [sam5, spc4, iscsi, ...(identity.versionDescriptors ?? [])],
   });
 }
 
 const basicPages = (identity: UnitIdentity): VpdBodies => ({
+  [VpdPage.extendedInquiry]: () =>
+    ExtendedInquiryPage.encode({
+      headsup: true,
+      ordsup: true,
+      simpsup: true,
+      luiclr: true,
+      maximumSupportedSenseDataLength: SENSE_BYTES_MAX,
+    }),
   [VpdPage.unitSerialNumber]: () => new TextEncoder().encode(identity.serialNumber),
   [VpdPage.deviceIdentification]: () =>
     encodeDesignators([
@@ -211,21 +265,3 @@ const basicPages = (identity: UnitIdentity): VpdBodies => ({
       t10Designator(identity.vendor, identity.product.padEnd(16) + identity.serialNumber),
     ]),
 });
-
-/** GOOD with `data`, cut by the allocation length and by what the caller takes, in the caller's buffer if it gave one. */
-export function dataIn(command: ScsiCommand, data: Uint8Array, allocationLength: number): ScsiResult {
-  const wanted = command.dataInLength ?? 0;
-  const cut = data.subarray(0, Math.min(data.length, allocationLength, wanted));
-  if (cut.length === 0) return good(NO_DATA, wanted);
-  if (command.dataIn === undefined) return good(cut, wanted - cut.length);
-  command.dataIn.set(cut);
-  return good(command.dataIn.subarray(0, cut.length), wanted - cut.length);
-}
-
-/** A handler that goes by SERVICE ACTION, bits 4 to 0 of byte 1. */
-export function byServiceAction(actions: Readonly<Record<number, Handler>>): Handler {
-  return (command, context) => {
-    const handler = actions[command.cdb[1] & 0x1f];
-    return handler === undefined ? checkCondition(invalidFieldInCdb(1, 4)) : handler(command, context);
-  };
-}

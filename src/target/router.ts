@@ -22,10 +22,21 @@ export interface RouterOptions {
 export const CONTROLLER_LUN = 0;
 const LUN_MAX = 0x3fff;
 
+/** A router as one I_T nexus sees it. */
+export interface RouterSession {
+  lun(lun: number): Execute;
+  /** LOGICAL UNIT RESET; false: there is no such unit. */
+  resetUnit(lun: number): boolean;
+  resetAll(): void;
+  /** The nexus is lost. SAM-5, 6.3.4. */
+  lose(): void;
+}
+
 export class Router {
   readonly controller: DeviceServer;
   readonly copyManager: CopyManager;
   readonly #units = new Map<number, LogicalUnit>();
+  readonly #restricted = new Map<string, ReadonlySet<number>>(); // nexuses that do not see every LUN
 
   constructor(options: RouterOptions) {
     this.controller = new DeviceServer(
@@ -42,7 +53,7 @@ export class Router {
       { commands: {} },
     );
     this.#units.set(CONTROLLER_LUN, this.controller);
-    this.copyManager = new CopyManager(() => [...this.#units.values()], options.copyManager ?? {});
+    this.copyManager = new CopyManager((nexus) => this.#unitsOf(nexus), options.copyManager ?? {});
   }
 
   /** Units by LUN, ascending. */
@@ -66,12 +77,15 @@ export class Router {
     if (this.#units.delete(lun)) this.#inventoryChanged();
   }
 
-  /** The unit at `lun` as the initiator port `nexus` sees it; a LUN without a unit answers as SAM-5 wants it to. */
-  lun(nexus: string, lun: number): Execute {
+  /**
+   * The unit at `lun` as the initiator port `nexus` sees it; a LUN without a unit answers as SAM-5 wants it to. `luns`: what
+   * it may see beside the controller unit; all if missing.
+   */
+  lun(nexus: string, lun: number, luns?: ReadonlySet<number>): Execute {
     let known: { readonly unit: LogicalUnit; readonly execute: Execute } | undefined;
     return async (command, signal) => {
-      const unit = this.#units.get(lun);
-      if (command.cdb[0] === OperationCode.reportLuns) return this.#reportLuns(command);
+      const unit = seen(lun, luns) ? this.#units.get(lun) : undefined;
+      if (command.cdb[0] === OperationCode.reportLuns) return this.#reportLuns(command, luns);
       if (unit === undefined) return noUnit(command);
       if (known?.unit !== unit) known = { unit, execute: unit.forNexus(nexus, this.copyManager.additionsFor(unit)) };
       return known.execute(command, signal);
@@ -84,19 +98,50 @@ export class Router {
     throw new RangeError(`${unit.name} is not behind this router`);
   }
 
+  /** The device as `nexus` sees it; `luns` as for `lun`. Until it is lost, its copies can name no other units either. */
+  open(nexus: string, luns?: ReadonlySet<number>): RouterSession {
+    if (luns !== undefined) this.#restricted.set(nexus, luns);
+    const units = (): LogicalUnit[] => [...this.#units].filter(([lun]) => seen(lun, luns)).map(([, unit]) => unit);
+    return {
+      lun: (lun) => this.lun(nexus, lun, luns),
+      resetUnit: (lun) => {
+        const unit = seen(lun, luns) ? this.#units.get(lun) : undefined;
+        unit?.reset?.();
+        return unit !== undefined;
+      },
+      resetAll: () => {
+        for (const unit of units()) unit.reset?.();
+      },
+      lose: () => {
+        this.#restricted.delete(nexus);
+        this.copyManager.loseNexus(nexus);
+        for (const unit of this.#units.values()) unit.loseNexus?.(nexus);
+      },
+    };
+  }
+
+  /** Units that the copies of a nexus can name. */
+  #unitsOf(nexus: string): LogicalUnit[] {
+    const luns = this.#restricted.get(nexus);
+    return [...this.#units].filter(([lun]) => seen(lun, luns)).map(([, unit]) => unit);
+  }
+
   #inventoryChanged(): void {
     for (const unit of this.#units.values()) unit.raise?.(0x3f, 0x0e);
   }
 
-  #reportLuns(command: ScsiCommand): ScsiResult {
+  #reportLuns(command: ScsiCommand, visible: ReadonlySet<number> | undefined): ScsiResult {
     if (command.cdb.length < ReportLuns.byteLength) return checkCondition(invalidFieldInCdb(command.cdb.length));
     const { selectReport, allocationLength } = ReportLuns.decodeAll(viewOf(command.cdb));
     if (selectReport > 2) return checkCondition(invalidFieldInCdb(2));
     if (allocationLength < 16) return checkCondition(invalidFieldInCdb(6));
-    const luns = selectReport === 1 ? [] : [...this.units.keys()]; // 1: well known units alone, there are none
+    const luns = selectReport === 1 ? [] : [...this.units.keys()].filter((lun) => seen(lun, visible)); // 1: well known units alone, there are none
     return dataIn(command, encodeLunList(luns), allocationLength);
   }
 }
+
+const seen = (lun: number, luns: ReadonlySet<number> | undefined): boolean =>
+  luns === undefined || lun === CONTROLLER_LUN || luns.has(lun);
 
 /** INQUIRY says that nothing can be here; all else fails. SAM-5, 4.6.4; SPC-4, 6.6.2. */
 function noUnit(command: ScsiCommand): ScsiResult {

@@ -1,32 +1,31 @@
-/** LOG SENSE, READ ATTRIBUTE, REPORT DENSITY SUPPORT and READ BLOCK LIMITS: what a tape drive tells of itself and its medium. */
+/** LOG SENSE, REPORT DENSITY SUPPORT and READ BLOCK LIMITS: what a tape drive tells of itself and its medium. */
 import { viewOf } from '../bytes/layout.ts';
-import { type Bytes, MiB, tapeFile } from '../bytes/units.ts';
-import { type Attribute, encodeAttributeList, encodeAttributes, ReadAttribute } from '../scsi/common/attribute.ts';
-import { encodeLogPage, encodeLogParameters, type LogParameter, LogSense } from '../scsi/common/log.ts';
+import { type Bytes, tapeFile } from '../bytes/units.ts';
+import { encodeLogPage, encodeLogParameters, type LogParameter, LogSelect, LogSense } from '../scsi/common/log.ts';
 import { invalidFieldInCdb } from '../scsi/common/sense.ts';
-import { checkCondition } from '../scsi/execute.ts';
-import {
-  AttributeAction,
-  AttributeId,
-  byteAttribute,
-  encodeOneVolume,
-  MediumTypeValue,
-  numberAttribute,
-  textAttribute,
-} from '../scsi/stream/attributes.ts';
+import { checkCondition, good } from '../scsi/execute.ts';
 import { BlockLimits, ReadBlockLimits, ReportDensitySupport } from '../scsi/stream/commands.ts';
 import { encodeDensities } from '../scsi/stream/density.ts';
 import {
+  encodeDataCompression,
+  encodeDeviceStatus,
+  encodeErrorCounters,
   encodeFileDigest,
+  encodeSequentialAccess,
+  encodeTapeAlertResponse,
   encodeTapeAlerts,
   encodeTapeCapacity,
+  encodeTemperature,
+  encodeVolumeStatistics,
   fileDigestCode,
+  type SequentialCounts,
   StreamLogPage,
+  type VolumeCounts,
 } from '../scsi/stream/log-pages.ts';
 import type { TapeMedium } from '../tape/medium.ts';
 import { dataIn, type Handler } from './logical-unit.ts';
 import { DENSITY_CODE } from './tape-drive-mode.ts';
-import { BLOCK_LENGTH_MAX, BLOCK_LENGTH_MIN, type CartridgeInfo, type DriveState } from './tape-drive-state.ts';
+import { BLOCK_LENGTH_MAX, BLOCK_LENGTH_MIN, type DriveState, noCounts } from './tape-drive-state.ts';
 
 /** Bytes that a log page's body may have: PAGE LENGTH is 16 bits. */
 const LOG_BODY_MAX = 0xffff;
@@ -40,38 +39,90 @@ export function readBlockLimits(): Handler {
       : dataIn(command, limits, limits.length);
 }
 
+/** Asks for the list of pages with their subpages. SPC-4, 7.3.24. */
+const ALL_SUBPAGES = 0xff;
+
 export function logSense(state: DriveState): Handler {
   return async (command) => {
     const view = viewOf(command.cdb);
     const pageCode = LogSense.pageCode.get(view, 0);
+    const subpageCode = LogSense.subpageCode.get(view, 0);
     if (LogSense.sp.get(view, 0)) return checkCondition(invalidFieldInCdb(1, 0));
-    if (LogSense.subpageCode.get(view, 0) !== 0) return checkCondition(invalidFieldInCdb(3));
+    const listsSubpages = pageCode === StreamLogPage.supported && subpageCode === ALL_SUBPAGES;
+    if (subpageCode !== 0 && !listsSubpages) return checkCondition(invalidFieldInCdb(3));
     if (!PAGE_CODES.some((code) => code === pageCode)) return checkCondition(invalidFieldInCdb(2, 5));
     const pointer = LogSense.parameterPointer.get(view, 0);
     const allocationLength = LogSense.allocationLength.get(view, 0);
-    const body = await pageBody(state, pageCode, pointer, allocationLength);
-    return dataIn(command, encodeLogPage({ pageCode, subpageCode: 0, body }), allocationLength);
+    const body = listsSubpages
+      ? Uint8Array.from([0, ALL_SUBPAGES, ...PAGE_CODES.flatMap((code) => [code, 0]).slice(2)])
+      : await pageBody(state, pageCode, pointer, allocationLength);
+    return dataIn(command, encodeLogPage({ pageCode, subpageCode, body }), allocationLength);
+  };
+}
+
+/** LOG SELECT without a list sets counters back. SPC-4, 6.5. */
+export function logSelect(state: DriveState): Handler {
+  return ({ cdb }) => {
+    const view = viewOf(cdb);
+    if (LogSelect.sp.get(view, 0)) return checkCondition(invalidFieldInCdb(1, 0));
+    if (LogSelect.parameterListLength.get(view, 0) !== 0) return checkCondition(invalidFieldInCdb(7));
+    state.counters = noCounts();
+    return good();
   };
 }
 
 async function pageBody(state: DriveState, page: number, pointer: number, allocated: Bytes): Promise<Uint8Array> {
-  const from = (parameters: LogParameter[]): Uint8Array =>
-    encodeLogParameters(parameters.filter((parameter) => parameter.code >= pointer));
+  if (page === StreamLogPage.supported) return Uint8Array.from(PAGE_CODES);
+  if (page === StreamLogPage.fileDigests) return encodeLogParameters(await fileDigests(state, pointer, allocated));
+  const parameters = parametersOf(state, page).filter((parameter) => parameter.code >= pointer);
+  if (page === StreamLogPage.tapeAlert) state.alerts.clear(); // SSC-4, 8.2.3: reading the page clears the flags
+  return encodeLogParameters(parameters);
+}
+
+/** The parameters of a page of the standard's. */
+function parametersOf(state: DriveState, page: number): LogParameter[] {
+  const { counters, ready: medium } = state;
   switch (page) {
-    case StreamLogPage.tapeAlert: {
-      const body = from(encodeTapeAlerts(state.alerts));
-      state.alerts.clear(); // SSC-4, 8.2.3: reading the page clears the flags
-      return body;
-    }
-    case StreamLogPage.tapeCapacity: {
-      const medium = state.ready;
-      return from(medium ? encodeTapeCapacity(remaining(medium), medium.capacity) : encodeTapeCapacity(0, 0));
-    }
-    case StreamLogPage.fileDigests:
-      return encodeLogParameters(await fileDigests(state, pointer, allocated));
+    case StreamLogPage.writeErrors:
+      return encodeErrorCounters(counters.bytesWritten, counters.writeErrors);
+    case StreamLogPage.readErrors:
+      return encodeErrorCounters(counters.bytesRead, counters.readErrors);
+    case StreamLogPage.sequentialAccess:
+      return encodeSequentialAccess(countsOf(state));
+    case StreamLogPage.temperature:
+      return encodeTemperature();
+    case StreamLogPage.deviceStatus:
+      return encodeDeviceStatus({ loaded: medium !== undefined, writeProtected: medium?.writable === false });
+    case StreamLogPage.tapeAlertResponse:
+      return encodeTapeAlertResponse(state.alerts);
+    case StreamLogPage.volumeStatistics:
+      return medium === undefined ? [] : encodeVolumeStatistics(volumeOf(state, medium));
+    case StreamLogPage.dataCompression:
+      return encodeDataCompression(countsOf(state));
+    case StreamLogPage.tapeAlert:
+      return encodeTapeAlerts(state.alerts);
+    case StreamLogPage.tapeCapacity:
+      return medium ? encodeTapeCapacity(remaining(medium), medium.capacity) : encodeTapeCapacity(0, 0);
     default:
-      return Uint8Array.from(PAGE_CODES);
+      return [];
   }
+}
+
+function countsOf({ counters }: DriveState): SequentialCounts {
+  const { bytesWritten, bytesRead } = counters;
+  return { fromHost: bytesWritten, toMedium: bytesWritten, fromMedium: bytesRead, toHost: bytesRead };
+}
+
+function volumeOf({ counters, cartridge }: DriveState, medium: TapeMedium): VolumeCounts {
+  return {
+    ...counters,
+    serialNumber: cartridge?.serialNumber ?? '',
+    barcode: cartridge?.barcode ?? '',
+    worm: medium.worm,
+    writeProtected: !medium.writable,
+    capacity: medium.capacity,
+    used: medium.capacity - remaining(medium),
+  };
 }
 
 /** Digests of the files from `pointer` on, no more than the caller takes. */
@@ -94,41 +145,8 @@ async function fileDigests(state: DriveState, pointer: number, allocated: Bytes)
   return out;
 }
 
-export function readAttribute(state: DriveState): Handler {
-  return state.onMedium('READ ATTRIBUTE', (medium, command) => {
-    const view = viewOf(command.cdb);
-    const allocated = ReadAttribute.allocationLength.get(view, 0);
-    if (ReadAttribute.partitionNumber.get(view, 0) !== 0) return checkCondition(invalidFieldInCdb(7));
-    const first = ReadAttribute.firstAttributeIdentifier.get(view, 0);
-    const attributes = attributesOf(medium, state.cartridge).filter(({ identifier }) => identifier >= first);
-    switch (ReadAttribute.serviceAction.get(view, 0)) {
-      case AttributeAction.values:
-        return dataIn(command, encodeAttributes(attributes), allocated);
-      case AttributeAction.list:
-        return dataIn(command, encodeAttributeList(attributes.map(({ identifier }) => identifier)), allocated);
-      case AttributeAction.volumes:
-      case AttributeAction.partitions:
-        return dataIn(command, encodeOneVolume(), allocated);
-      default:
-        return checkCondition(invalidFieldInCdb(1, 4));
-    }
-  });
-}
-
 /** Behind end of data, wherever the head is; SPC-4, 7.4.2.2.1. */
-const remaining = (medium: TapeMedium): Bytes => medium.capacity - (medium.end?.dataEnd ?? medium.used);
-
-function attributesOf(medium: TapeMedium, cartridge: CartridgeInfo | undefined): Attribute[] {
-  const mebibytes = (n: Bytes): number => Math.max(0, Math.floor(n / MiB));
-  return [
-    numberAttribute(AttributeId.remainingCapacity, mebibytes(remaining(medium))),
-    numberAttribute(AttributeId.maximumCapacity, mebibytes(medium.capacity)),
-    textAttribute(AttributeId.mediumManufacturer, cartridge?.manufacturer ?? '', 8),
-    textAttribute(AttributeId.mediumSerialNumber, cartridge?.serialNumber ?? '', 32),
-    byteAttribute(AttributeId.mediumType, medium.worm ? MediumTypeValue.worm : MediumTypeValue.data),
-    textAttribute(AttributeId.barcode, cartridge?.barcode ?? '', 32, false),
-  ];
-}
+export const remaining = (medium: TapeMedium): Bytes => medium.capacity - (medium.end?.dataEnd ?? medium.used);
 
 export function reportDensitySupport(state: DriveState): Handler {
   return (command) => {

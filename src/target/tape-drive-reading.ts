@@ -1,4 +1,5 @@
 /** READ (6): one record of variable length, or a run of fixed blocks. SSC-4, 6.4; the sense data by its table. */
+import { crc32c } from '../bytes/crc32c.ts';
 import { FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
 import { invalidFieldInCdb } from '../scsi/common/sense.ts';
@@ -8,10 +9,10 @@ import { TapeAlert } from '../scsi/stream/log-pages.ts';
 import { endOfDataMet, filemarkMet, incorrectLength, unrecoveredRead } from '../scsi/stream/sense.ts';
 import type { ReadOutcome, TapeMedium } from '../tape/medium.ts';
 import type { Handler } from './logical-unit.ts';
-import type { DriveState } from './tape-drive-state.ts';
+import { type DriveState, PROTECTION_BYTES } from './tape-drive-state.ts';
 
 /** Bytes that one READ of fixed blocks may ask for. */
-export const FIXED_READ_BYTES_MAX = 64 * 1024 * 1024;
+export const FIXED_READ_BYTES_MAX = 32 * 1024 * 1024;
 
 export function read6(state: DriveState): Handler {
   return state.onMedium('READ', async (medium, command) => {
@@ -38,9 +39,11 @@ async function readVariable(
   const outcome = await readObject(state, medium, into);
   switch (outcome.kind) {
     case 'record': {
-      const quiet = sili && (outcome.length < length || state.blockLength === 0);
-      if (outcome.length === length || quiet) return answer(command, outcome.data);
-      return answer(command, outcome.data, incorrectLength(length - outcome.length));
+      const recorded = outcome.length + protect(state, into, outcome.length);
+      const data = into.subarray(0, Math.min(recorded, length));
+      const quiet = sili && (recorded < length || state.blockLength === 0);
+      if (recorded === length || quiet) return answer(command, data);
+      return answer(command, data, incorrectLength(length - recorded));
     }
     case 'filemark':
       return answer(command, NO_DATA, filemarkMet(length));
@@ -62,9 +65,10 @@ async function readFixed(
   const into = buffer(command, blocks * blockLength);
   for (let done = 0; done < blocks; done++) {
     const at = done * blockLength;
-    const outcome = await readObject(state, medium, into.subarray(at, at + blockLength));
+    const block = into.subarray(at, at + blockLength);
+    const outcome = await readObject(state, medium, block);
     const before = into.subarray(0, at);
-    if (outcome.kind === 'record' && outcome.length === blockLength) continue;
+    if (outcome.kind === 'record' && outcome.length + protect(state, block, outcome.length) === blockLength) continue;
     const left = blocks - done;
     switch (outcome.kind) {
       case 'record':
@@ -80,6 +84,20 @@ async function readFixed(
   return answer(command, into);
 }
 
+/**
+ * With logical block protection, puts the CRC-32C of a record behind it as far as `into` has room; answers how long it is.
+ * Its bytes are in the order of iSCSI's digests, as SSC-4, 4.2.29.3 refers to RFC 3385.
+ */
+function protect(state: DriveState, into: Uint8Array, length: number): number {
+  if (!state.protection.read) return 0;
+  if (length < into.length) {
+    const sum = new Uint8Array(PROTECTION_BYTES);
+    viewOf(sum).setUint32(0, crc32c(into.subarray(0, length)), true);
+    into.set(sum.subarray(0, Math.min(sum.length, into.length - length)), length);
+  }
+  return PROTECTION_BYTES;
+}
+
 /** The caller's Data-In Buffer where it is long enough for the whole answer, so that a record is not copied. */
 function buffer(command: ScsiCommand, length: number): Uint8Array {
   const { dataIn, dataInLength = 0 } = command;
@@ -91,6 +109,10 @@ async function readObject(state: DriveState, medium: TapeMedium, into: Uint8Arra
   const { object } = medium.position;
   try {
     const outcome = await medium.read(into);
+    if (outcome.kind === 'record') {
+      state.counters.bytesRead += outcome.length;
+      state.counters.recordsRead++;
+    }
     if (outcome.kind === 'damaged') state.note('READ', outcome.reason, TapeAlert.readFailure);
     return outcome;
   } catch (error) {

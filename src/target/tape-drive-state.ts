@@ -1,11 +1,19 @@
 /** What a tape drive knows between commands: its medium, its mode, and what it owes its initiators. */
 import { FormatError } from '../bytes/errors.ts';
 import type { Bytes, TapeObject } from '../bytes/units.ts';
+import type { Attribute } from '../scsi/common/attribute.ts';
 import { mediumError, type Sense } from '../scsi/common/sense.ts';
 import { checkCondition, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
-import { deferredWriteError, mediumNotPresent, positionError, spaceAllocationFailed } from '../scsi/stream/sense.ts';
+import {
+  cleaningCartridge,
+  deferredWriteError,
+  mediumNotPresent,
+  positionError,
+  spaceAllocationFailed,
+} from '../scsi/stream/sense.ts';
 import type { TapeMedium } from '../tape/medium.ts';
+import { isHostFull } from './host-full.ts';
 import type { CommandContext, Handler } from './logical-unit.ts';
 
 /** What is written on a cartridge and in its chip. */
@@ -15,6 +23,17 @@ export interface CartridgeInfo {
   readonly serialNumber: string;
   /** At most 8 characters. */
   readonly manufacturer: string;
+  /** Cleans drives and holds no data. */
+  readonly cleaning?: boolean;
+  /** Attributes that hosts have written; missing: none can be. */
+  readonly chip?: CartridgeChip;
+}
+
+/** Medium auxiliary memory. */
+export interface CartridgeChip {
+  read(): readonly Attribute[];
+  /** All of them; on stable storage when it returns. @throws FormatError `io` */
+  write(attributes: readonly Attribute[]): void;
 }
 
 /** READ BLOCK LIMITS: any length from one byte to 8 MiB. */
@@ -46,18 +65,44 @@ class BufferedWriteError extends FormatError {
   }
 }
 
-const HOST_IS_FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+/** Sense data for a write that failed: the medium's fault, or that of a full disk below it. */
+export const writeFailureSense = (error: unknown): Sense =>
+  isHostFull(error) ? spaceAllocationFailed() : deferredWriteError();
 
-/** Sense data for a write that failed: the medium's fault, or that of a full disk below it. errno(3). */
-export function writeFailureSense(error: unknown): Sense {
-  for (let at = error; at instanceof Error; at = at.cause) {
-    const { code } = at as NodeJS.ErrnoException;
-    if (code !== undefined && HOST_IS_FULL.has(code)) return spaceAllocationFailed();
-  }
-  return deferredWriteError();
+/** What the drive has done since a medium was loaded or its counters were reset, for log pages. */
+export interface DriveCounters {
+  bytesWritten: Bytes;
+  recordsWritten: number;
+  bytesRead: Bytes;
+  recordsRead: number;
+  filemarksWritten: number;
+  writeErrors: number;
+  readErrors: number;
 }
+export const noCounts = (): DriveCounters => ({
+  bytesWritten: 0,
+  recordsWritten: 0,
+  bytesRead: 0,
+  recordsRead: 0,
+  filemarksWritten: 0,
+  writeErrors: 0,
+  readErrors: 0,
+});
+
+/** Logical block protection: each block travels with a CRC-32C of four bytes behind it. SSC-4, 4.2.29. */
+export interface BlockProtection {
+  readonly write: boolean;
+  readonly read: boolean;
+}
+/** Bytes of protection information behind a block. */
+export const PROTECTION_BYTES: Bytes = 4;
+export const UNPROTECTED: BlockProtection = { write: false, read: false };
 
 export class DriveState {
+  counters = noCounts();
+  /** DCE of the data compression page. Nothing is compressed: the flag is the host's to see again. */
+  compression = true;
+  protection = UNPROTECTED;
   medium: TapeMedium | undefined;
   cartridge: CartridgeInfo | undefined;
   /** LOAD UNLOAD took the medium out of the path; the cartridge is still in the drive. */
@@ -84,11 +129,12 @@ export class DriveState {
 
   /** The medium if commands can reach it. */
   get ready(): TapeMedium | undefined {
-    return this.unthreaded ? undefined : this.medium;
+    return this.unthreaded || this.cartridge?.cleaning ? undefined : this.medium;
   }
 
   get notReady(): Sense | undefined {
-    return this.ready === undefined ? mediumNotPresent() : undefined;
+    if (this.ready !== undefined) return undefined;
+    return this.cartridge?.cleaning && !this.unthreaded ? cleaningCartridge() : mediumNotPresent();
   }
 
   /** Tape files written since the medium was loaded, ascending. */
@@ -104,6 +150,14 @@ export class DriveState {
     this.blockLength = 0;
   }
 
+  /** Mode parameters as they are at the start. SPC-4, 5.10. */
+  resetMode(): void {
+    this.buffered = true;
+    this.blockLength = 0;
+    this.compression = true;
+    this.protection = UNPROTECTED;
+  }
+
   /** Called before a write: notes from where on the medium lags behind, and which file is written, for page 3Eh. */
   noteWrite(medium: TapeMedium): void {
     if (this.#writingFile === undefined || this.unsynced === undefined) {
@@ -116,6 +170,8 @@ export class DriveState {
 
   /** Called after a write that the medium took. */
   noteWritten(length: Bytes): void {
+    this.counters.bytesWritten += length;
+    this.counters.recordsWritten++;
     if (this.unsynced !== undefined) this.unsynced.bytes += length;
   }
 
@@ -147,6 +203,8 @@ export class DriveState {
 
   note(during: string, cause: unknown, alert: number): void {
     this.alerts.add(alert);
+    if (alert === TapeAlert.writeFailure) this.counters.writeErrors++;
+    else this.counters.readErrors++;
     if (this.failures.length >= FAILURES_MAX) this.failures.shift();
     const failure = { during, cause: cause instanceof BufferedWriteError ? cause.cause : cause };
     this.failures.push(failure);
@@ -160,7 +218,8 @@ export class DriveState {
   onMedium(words: string, run: MediumHandler): Handler {
     return async (command, context) => {
       const medium = this.ready;
-      if (medium === undefined) return checkCondition(mediumNotPresent(), undefined, command.dataInLength ?? 0);
+      if (medium === undefined)
+        return checkCondition(this.notReady ?? mediumNotPresent(), undefined, command.dataInLength ?? 0);
       try {
         return await run(medium, command, context);
       } catch (error) {

@@ -1,14 +1,23 @@
 /** WRITE (6), WRITE FILEMARKS (6) and ERASE (6). SSC-4, 6.13, 6.14, 6.2. */
+import { crc32c } from '../bytes/crc32c.ts';
 import { FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
+import type { Lender } from '../bytes/lender.ts';
 import { dataPhaseError, invalidFieldInCdb, type Sense } from '../scsi/common/sense.ts';
 import { checkCondition, good, type ScsiResult } from '../scsi/execute.ts';
-import { ReadWrite6, WriteFilemarks6 } from '../scsi/stream/commands.ts';
+import { FormatMedium, ReadWrite6, WriteFilemarks6 } from '../scsi/stream/commands.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
-import { earlyWarning, volumeOverflow, wormOverwrite, writeProtected } from '../scsi/stream/sense.ts';
+import {
+  appendPositionError,
+  earlyWarning,
+  guardCheckFailed,
+  volumeOverflow,
+  wormOverwrite,
+  writeProtected,
+} from '../scsi/stream/sense.ts';
 import type { TapeMedium, WriteOutcome } from '../tape/medium.ts';
 import type { Handler } from './logical-unit.ts';
-import { BLOCK_LENGTH_MAX, type DriveState, writeFailureSense } from './tape-drive-state.ts';
+import { BLOCK_LENGTH_MAX, type DriveState, PROTECTION_BYTES, writeFailureSense } from './tape-drive-state.ts';
 
 export function write6(state: DriveState): Handler {
   return state.onMedium('WRITE', async (medium, command) => {
@@ -24,7 +33,8 @@ export function write6(state: DriveState): Handler {
     if (data === undefined || data.length < blocks * blockLength) return checkCondition(dataPhaseError());
     const refused = refusal(medium);
     if (refused !== undefined) return checkCondition(refused);
-    const result = await writeBlocks(state, medium, data, blocks, blockLength, fixed);
+    const lent = { data, lender: command.dataOutLender };
+    const result = await writeBlocks(state, medium, lent, blocks, blockLength, fixed);
     if (!state.buffered) await state.synchronize(medium);
     return result;
   });
@@ -33,7 +43,7 @@ export function write6(state: DriveState): Handler {
 async function writeBlocks(
   state: DriveState,
   medium: TapeMedium,
-  data: Uint8Array,
+  { data, lender }: { readonly data: Uint8Array; readonly lender: Lender | undefined },
   blocks: number,
   blockLength: number,
   fixed: boolean,
@@ -41,14 +51,24 @@ async function writeBlocks(
   let warned = false;
   for (let done = 0; done < blocks; done++) {
     const at = done * blockLength;
+    const record = unprotected(state, data.subarray(at, at + blockLength));
+    if (record === undefined) return checkCondition(guardCheckFailed(fixed ? blocks - done : blockLength));
     state.noteWrite(medium);
-    const outcome = await attempt(state, 'WRITE', () => medium.append(data.subarray(at, at + blockLength)));
+    const outcome = await attempt(state, 'WRITE', () => medium.append(record, lender));
     if (typeof outcome !== 'string') return checkCondition(outcome);
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(fixed ? blocks - done : blockLength));
-    state.noteWritten(blockLength);
+    state.noteWritten(record.length);
     warned ||= outcome === 'early-warning';
   }
   return warned ? checkCondition(earlyWarning()) : good();
+}
+
+/** The record of a block; `undefined`: the CRC-32C behind it is not its own. SSC-4, 4.2.29. */
+function unprotected(state: DriveState, block: Uint8Array): Uint8Array | undefined {
+  if (!state.protection.write) return block;
+  if (block.length <= PROTECTION_BYTES) return undefined;
+  const record = block.subarray(0, block.length - PROTECTION_BYTES);
+  return crc32c(record) === viewOf(block).getUint32(record.length, true) ? record : undefined;
 }
 
 export function writeFilemarks6(state: DriveState): Handler {
@@ -64,12 +84,29 @@ export function writeFilemarks6(state: DriveState): Handler {
       state.leaveFile();
       state.noteWrite(medium);
       outcome = await attempt(state, 'WRITE FILEMARKS', () => medium.writeFilemarks(count));
+      if (typeof outcome === 'string' && outcome !== 'end-of-medium') state.counters.filemarksWritten += count;
       state.leaveFile();
     }
     if (typeof outcome !== 'string') return checkCondition(outcome);
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(count));
     if (!immediate) await state.synchronize(medium);
     return outcome === 'early-warning' ? checkCondition(earlyWarning()) : good();
+  });
+}
+
+/** FORMAT MEDIUM: one partition, nothing on it; only at its beginning. SSC-4, 7.1. */
+export function formatMedium(state: DriveState): Handler {
+  return state.onMedium('FORMAT MEDIUM', async (medium, { cdb }) => {
+    const view = viewOf(cdb);
+    if (FormatMedium.verify.get(view, 0)) return checkCondition(invalidFieldInCdb(1, 1));
+    if (FormatMedium.format.get(view, 0) !== 0) return checkCondition(invalidFieldInCdb(2, 3));
+    if (FormatMedium.transferLength.get(view, 0) !== 0) return checkCondition(invalidFieldInCdb(3));
+    if (!medium.position.atBeginning) return checkCondition(appendPositionError());
+    const refused = medium.worm && !medium.position.atEndOfData ? wormOverwrite() : refusal(medium);
+    if (refused !== undefined) return checkCondition(refused);
+    state.leaveFile();
+    await medium.erase();
+    return good();
   });
 }
 

@@ -6,16 +6,26 @@
  * - The drive never owns a medium: whoever loads one gets it back from `unload` and lets go of it.
  * - Every unit attention of SSC is raised: 28h/00h to each nexus after a load, 2Ah/01h to the others after MODE SELECT.
  */
+import { VersionDescriptor } from '../scsi/common/inquiry.ts';
 import { DeviceType, OperationCode } from '../scsi/common/operation-codes.ts';
-import { type Sense, SenseKey, sense } from '../scsi/common/sense.ts';
+import { invalidFieldInCdb, type Sense, SenseKey, sense } from '../scsi/common/sense.ts';
 import { VpdPage } from '../scsi/common/vpd.ts';
 import type { Designator } from '../scsi/copy/list.ts';
 import { checkCondition, type Execute, good } from '../scsi/execute.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
 import type { TapeMedium } from '../tape/medium.ts';
 import { InOrder } from './in-order.ts';
-import { type CommandTable, DeviceServer, type LogicalUnit, type UnitAdditions } from './logical-unit.ts';
-import { logSense, readAttribute, readBlockLimits, reportDensitySupport } from './tape-drive-log.ts';
+import {
+  type CommandTable,
+  DeviceServer,
+  type Handler,
+  type LogicalUnit,
+  stopped,
+  type UnitAdditions,
+} from './logical-unit.ts';
+import { readAttribute, writeAttribute } from './tape-drive-attributes.ts';
+import { TAPE_SUPPORTED, tapeAccess } from './tape-drive-commands.ts';
+import { logSelect, logSense, readBlockLimits, reportDensitySupport } from './tape-drive-log.ts';
 import { modeSelect, modeSense } from './tape-drive-mode.ts';
 import {
   loadUnload,
@@ -28,8 +38,8 @@ import {
   space16,
 } from './tape-drive-positioning.ts';
 import { read6 } from './tape-drive-reading.ts';
-import { type CartridgeInfo, type DriveFailure, DriveState } from './tape-drive-state.ts';
-import { erase6, write6, writeFilemarks6 } from './tape-drive-writing.ts';
+import { type CartridgeInfo, type DriveFailure, DriveState, noCounts } from './tape-drive-state.ts';
+import { erase6, formatMedium, write6, writeFilemarks6 } from './tape-drive-writing.ts';
 
 export interface TapeDriveIdentity {
   /** For people. */
@@ -56,7 +66,7 @@ export class TapeDriveUnit implements LogicalUnit {
     this.#state = new DriveState(options.onFailure);
     const about = { vendor: TAPE_VENDOR, product: TAPE_PRODUCT, revision: TAPE_REVISION, removable: true };
     this.#server = new DeviceServer(
-      { ...identity, ...about, peripheralDeviceType: DeviceType.tape },
+      { ...identity, ...about, peripheralDeviceType: DeviceType.tape, versionDescriptors: [VersionDescriptor.ssc4] },
       {
         commands: this.#inOrder(this.#commands()),
         vpdPages: {
@@ -64,6 +74,8 @@ export class TapeDriveUnit implements LogicalUnit {
           [VpdPage.manufacturerSerialNumber]: () => new TextEncoder().encode(identity.serialNumber),
         },
         requestSense: () => this.#state.notReady ?? noSense(),
+        supported: TAPE_SUPPORTED,
+        access: tapeAccess,
       },
     );
   }
@@ -89,8 +101,8 @@ export class TapeDriveUnit implements LogicalUnit {
     return this.#state.failures;
   }
 
-  forNexus(nexus: string, additions?: UnitAdditions): Execute {
-    return this.#server.forNexus(nexus, additions);
+  forNexus(nexus: string, additions?: UnitAdditions, onBehalfOf?: string): Execute {
+    return this.#server.forNexus(nexus, additions, onBehalfOf);
   }
 
   /** A unit attention for every nexus but `except`. */
@@ -104,6 +116,13 @@ export class TapeDriveUnit implements LogicalUnit {
     this.#server.loseNexus(nexus);
   }
 
+  /** LOGICAL UNIT RESET: mode parameters are as they were at the start. */
+  reset(): void {
+    this.#state.preventedBy.clear();
+    this.#state.resetMode();
+    this.#server.reset();
+  }
+
   /** Puts a medium in and threads it, at its beginning. @throws Error when there is one */
   load(medium: TapeMedium, cartridge: CartridgeInfo): Promise<void> {
     return this.#queue.run(async () => {
@@ -113,6 +132,7 @@ export class TapeDriveUnit implements LogicalUnit {
       state.forgetMedium();
       state.medium = medium;
       state.cartridge = cartridge;
+      state.counters = noCounts();
       state.unthreaded = false;
       this.#server.raise(0x28, 0x00);
     });
@@ -145,8 +165,7 @@ export class TapeDriveUnit implements LogicalUnit {
   #inOrder(table: CommandTable): CommandTable {
     const entries = Object.entries(table).map(([code, handler]): [string, CommandTable[number]] => [
       code,
-      (command, context) =>
-        this.#queue.run(() => (context.signal?.aborted ? { status: 'task-aborted' } : handler(command, context))),
+      (command, context) => this.#queue.run(() => stopped(context) ?? handler(command, context)),
     ]);
     return Object.fromEntries(entries);
   }
@@ -176,9 +195,16 @@ export class TapeDriveUnit implements LogicalUnit {
       [OperationCode.readPosition]: readPosition(state),
       [OperationCode.reportDensitySupport]: reportDensitySupport(state),
       [OperationCode.logSense]: logSense(state),
+      [OperationCode.logSelect]: logSelect(state),
       [OperationCode.readAttribute]: readAttribute(state),
+      [OperationCode.writeAttribute]: writeAttribute(state),
+      [OperationCode.formatMedium]: formatMedium(state),
+      [OperationCode.sendDiagnostic]: sendDiagnostic,
     };
   }
 }
+
+/** The default self-test; there is nothing that could be broken. SPC-4, 6.42. */
+const sendDiagnostic: Handler = ({ cdb }) => ((cdb[1] & 0x04) !== 0 ? good() : checkCondition(invalidFieldInCdb(1, 2)));
 
 const noSense = (): Sense => sense(SenseKey.noSense, 0, 0);

@@ -8,13 +8,12 @@ import { FORMAT_VERSION, type Manifest } from '../bytes/manifest.ts';
 import { fromHex } from '../bytes/random.ts';
 import type { TapeObject } from '../bytes/units.ts';
 import { chunkRecordOf, chunkRecords } from '../catalog/adopt.ts';
-import { indexVolume } from '../catalog/index-volume.ts';
+import { diskRecordOf, indexVolume } from '../catalog/index-volume.ts';
 import { scanForwards } from '../catalog/scan.ts';
 import { openSource } from '../catalog/source.ts';
 import { type ChunkOnTape, tapeVolume } from '../catalog/tape-volume.ts';
 import { openTapeFile } from '../library/tape-file.ts';
 import { type ChunkHeader, parseChunkHeader } from '../tape/archive/chunk.ts';
-import { sealDigest } from '../tape-index/check.ts';
 import { putChunkExtents } from '../tape-index/chunks.ts';
 import { forgetSet, sealSet } from '../tape-index/sets.ts';
 import type { RebuildEnvironment } from './rebuild.ts';
@@ -97,7 +96,7 @@ export async function walkAgain(
   chunks: readonly FoundChunk[],
   env: RebuildEnvironment,
 ): Promise<Manifest> {
-  const { store, clock, note, openers, station, program, signal } = env;
+  const { store, note, openers, station, program, signal } = env;
   const [{ header }] = chunks;
   const { volumeName, volumeBytes } = header.comment;
   const stored = extentsOf(chunks);
@@ -113,21 +112,18 @@ export async function walkAgain(
     signal,
   );
   await forgetSet(store, set);
+  const startedAt = new Date(header.mtime * 1000).toISOString();
   const indexed = await indexVolume({
     store,
-    clock,
+    startedAt,
     note,
     walked: () => {},
     source,
     stored,
     set: fromHex(set),
-    text: () => async () => {},
     ...(signal && { signal }),
   });
   for (const { record, extents } of chunks) await putChunkExtents(store, set, record.number, extents);
-  const startedAt = new Date(header.mtime * 1000).toISOString();
-  const { number } = indexed.filesystem;
-  const { rows, digest } = indexed.summary;
   const manifest: Manifest = {
     format: FORMAT_VERSION,
     set,
@@ -144,11 +140,12 @@ export async function walkAgain(
     finishedAt: startedAt,
     program,
     recordSize: header.recordSize,
-    filesystems: [indexed.filesystem],
+    filesystems: indexed.filesystems,
+    ...diskRecordOf(source),
     storedBytes: chunks.reduce((sum, { record }) => sum + record.storedBytes, 0),
     allocatedBytes: totalBytes(source.allocated),
-    indexDigest: sealDigest([{ filesystem: number, rows, digest }]),
-    indexRows: rows,
+    indexDigest: indexed.indexDigest,
+    indexRows: indexed.indexRows,
     chunks: chunks.map(({ record }) => record),
     cartridges: cartridgesOf(chunks),
     previousIndexObject: null,

@@ -85,7 +85,7 @@ describe('the command line', () => {
     [['restore', 'home', '--to', '/x'], 'restore: no path was given'],
     [['restore', 'home', '/', '--to', '/x', '-0'], '-0: goes with --files-from'],
     [['ls', 'home', '/a/../b'], '/a/../b: `..` has no meaning in a set'],
-    [['ls', 'home', '/', '--partition', 'x'], '--partition x: is no number'],
+    [['ls', 'home', '/', '--partition', 'x'], 'set aa220000: has no partition or logical volume x'],
     [['find', '['.repeat(3), '--regex'], 'find: Invalid regular expression'],
   ])('%j is wrong usage, in one line', async (words, expected) => {
     const { status, stdout, stderr } = await run(...words);

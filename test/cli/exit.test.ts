@@ -22,18 +22,24 @@ describe('errors to exit statuses', () => {
       1,
       'drive 1: LOCATE(16): medium error',
     ],
-    [new Interrupted('SIGINT'), 1, 'stopped by SIGINT; run the same command again to go on'],
+    [new Interrupted('SIGINT'), 130, 'stopped by SIGINT; run the same command again'],
+    [new Interrupted('SIGTERM', 'go on'), 143, 'stopped by SIGTERM; go on'],
     [systemError('ENOENT', '/no\nwhere'), 1, '/no where: no such file or directory; check the path'],
     [systemError('ENOSPC'), 1, 'no space left on that file system; free some and run the same command again'],
     [
       new FormatError('io', 'cartridge A', 'cannot be read', { cause: systemError('EACCES') }),
       1,
-      'cartridge A: cannot be read (permission denied; run as a user who may, or as root)',
+      'cartridge A: cannot be read: permission denied; run as a user who may, or as root',
+    ],
+    [
+      new FormatError('io', 'cartridge A, map', 'writing 9 bytes: ENOSPC: words', { cause: systemError('ENOSPC') }),
+      1,
+      'cartridge A, map: writing 9 bytes: no space left on that file system; free some and run the same command again',
     ],
     [new RangeError('x\x1b'), 1, 'RangeError: x\\x1b; REELMAP_DEBUG=1 tells where'],
     ['thrown text', 1, 'thrown text; REELMAP_DEBUG=1 tells where'],
   ])('%s', (error, status, line) => {
-    expect(failureOf(error)).toEqual({ status, line });
+    expect(failureOf(error)).toMatchObject({ status, line, json: { event: 'error', status, message: line } });
   });
 
   it('a broken invariant asks for a report', () => {
@@ -47,7 +53,7 @@ describe('errors to exit statuses', () => {
   });
 
   it('statuses are as documented', () => {
-    expect(ExitStatus).toEqual({ done: 0, failed: 1, usage: 2, partial: 3 });
+    expect(ExitStatus).toEqual({ done: 0, failed: 1, usage: 2, partial: 3, interrupted: 130, terminated: 143 });
   });
 });
 

@@ -153,8 +153,8 @@ describeWithTools(
       return readFileSync(makeImage(folder, { size: 4 * MIB, mke2fs, tree: files, debugfs: commands }).path);
     };
     const cases: Readonly<Record<string, { readonly volume: () => Uint8Array; readonly reason: RegExp }>> = {
-      'a journal that was not replayed': {
-        volume: () => ext4(['feature needs_recovery']),
+      'a journal on another device, not replayed': {
+        volume: () => ext4(['feature needs_recovery', 'ssv journal_inum 0', 'ssv journal_dev 0x801']),
         reason: /journal/,
       },
       'an unknown incompatible feature': {

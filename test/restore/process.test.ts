@@ -95,12 +95,12 @@ describe('a restore that is stopped', () => {
   });
 
   it.each([
-    'SIGINT',
-    'SIGTERM',
-  ] as const)('by %s ends at a safe point, says how to go on, and goes on', async (signal) => {
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('by %s ends at a safe point, says how to go on, and goes on', async (signal, expected) => {
     const to = tempFolder();
     const { status, stderr } = await stopped(to, signal);
-    expect(status).toBe(1);
+    expect(status).toBe(expected);
     expect(stderr).toContain(`reelmap: stopped by ${signal}; run the same command again to go on\n`);
     const before = wholeFiles(to);
     expect(before).toBeGreaterThan(0);

@@ -12,7 +12,7 @@ import { openSource, type VolumeSource } from '../../src/catalog/source.ts';
 import { indexService } from '../../src/cli/index-service.ts';
 import { restoreIndexOf } from '../../src/cli/restore-index.ts';
 import type { SetView } from '../../src/cli/services.ts';
-import { openExt4 } from '../../src/filesystem/ext4/ext4.ts';
+import { filesystemOpeners } from '../../src/cli/workplace.ts';
 import { readAtOf } from '../../src/filesystem/volume.ts';
 import { type BlockDevice, openBlockDevice } from '../../src/initiator/block-device.ts';
 import { openChanger } from '../../src/initiator/changer.ts';
@@ -30,7 +30,7 @@ import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { formatMedium, openMedium } from '../../src/tape/file-medium.ts';
 import type { TapeMedium } from '../../src/tape/medium.ts';
 import type { KvStore } from '../../src/tape-index/kv-store.ts';
-import { listSets, type StoredSet, wholeManifest } from '../../src/tape-index/sets.ts';
+import { getSet, listSets, type StoredSet, wholeManifest } from '../../src/tape-index/sets.ts';
 import type { ChangerElement, MoveOutcome } from '../../src/target/changer.ts';
 import { diskUnit } from '../../src/target/disk.ts';
 import { CONTROLLER_LUN, Router } from '../../src/target/router.ts';
@@ -341,8 +341,11 @@ export class Session implements AsyncDisposable {
           add: async (part) => {
             text.push(part.slice());
           },
-          reset: () => {
-            text = [];
+          get length() {
+            return text.length;
+          },
+          cut: (length) => {
+            text = text.slice(0, length);
           },
           async *parts() {
             yield* text;
@@ -380,6 +383,8 @@ export class Session implements AsyncDisposable {
       cartridges,
       mover: this.mover,
       disk: this.disks[0],
+      name: 'target',
+      zero: false,
       progress: () => {},
       note: (text) => this.notes.push(text),
     });
@@ -416,12 +421,14 @@ export class Session implements AsyncDisposable {
   }
 
   async verify(set: string, against?: BlockStore): Promise<VerifyResult> {
-    const view = await this.view(set);
+    const stored = await getSet(this.store, set);
+    if (stored === undefined) throw new Error(`no set ${set}`);
     return verifySet({
-      manifest: await this.manifest(set),
-      index: view as unknown as Parameters<typeof verifySet>[0]['index'],
+      store: this.store,
+      set: stored,
       station: this.station,
       ...(against && { against: readAtOf(against, 'volume') }),
+      at: new Date(this.site.now()).toISOString(),
       progress: () => {},
     });
   }
@@ -430,7 +437,7 @@ export class Session implements AsyncDisposable {
     return rebuildIndex(barcodes, {
       store: this.store,
       station: this.station,
-      openers: [openExt4],
+      openers: filesystemOpeners,
       clock: () => this.site.now(),
       program: 'reelmap test',
       note: (text) => this.notes.push(text),
@@ -451,6 +458,6 @@ export async function sourceOf(volume: BlockStore, changeMark = 'unchanged'): Pr
       source: '/images/volume.img',
       changeMark,
     },
-    [openExt4],
+    filesystemOpeners,
   );
 }

@@ -109,7 +109,11 @@ const xattrMap = (list: readonly Xattr[]): Map<string, Buffer> =>
 /** Inode numbers by path from the root (`/a/b`, bytes as latin1). Stops at cycles. */
 export function pathsOf(walked: Walked, root: number): Map<string, number> {
   const children = new Map<number, WalkedName[]>();
-  for (const name of walked.names) children.set(name.parent, [...(children.get(name.parent) ?? []), name]);
+  for (const name of walked.names) {
+    const siblings = children.get(name.parent);
+    if (siblings === undefined) children.set(name.parent, [name]);
+    else siblings.push(name);
+  }
   const paths = new Map([['/', root]]);
   const visit = (directory: number, path: string, above: ReadonlySet<number>): void => {
     if (above.has(directory)) return;
@@ -122,14 +126,18 @@ export function pathsOf(walked: Walked, root: number): Map<string, number> {
   return paths;
 }
 
-/** A file's bytes by its extents. */
-export async function contentOf(inode: WalkedInode, readAt: ReadAt): Promise<Buffer> {
+const MAGIC = Buffer.from('c03b3998', 'hex');
+
+/** A file's bytes by its extents. `blockSize`: of the filesystem, for escaped copies in its journal. */
+export async function contentOf(inode: WalkedInode, readAt: ReadAt, blockSize = 0): Promise<Buffer> {
   const content = Buffer.alloc(inode.size);
   for (const extent of inode.extents) {
     if (extent.literal !== undefined) extent.literal.copy(content, extent.fileOffset);
-    if (extent.kind !== 0) continue;
+    if (extent.kind !== 0 && extent.kind !== 3) continue;
     const view = await readAt(extent.volumeOffset, extent.length);
     Buffer.from(view.buffer, view.byteOffset, extent.length).copy(content, extent.fileOffset);
+    if (extent.kind !== 3) continue;
+    for (let at = 0; at < extent.length; at += blockSize) MAGIC.copy(content, extent.fileOffset + at);
   }
   return content;
 }

@@ -13,15 +13,17 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Level } from 'level';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SYNTHETIC_ROOT, syntheticWalk } from '../../bench/tape-index/synthetic-walk.ts';
 import { checkSet, sealDigest } from '../../src/tape-index/check.ts';
-import { setBytes } from '../../src/tape-index/keys.ts';
+import { setBytes, setKey } from '../../src/tape-index/keys.ts';
 import { openStore, type Store } from '../../src/tape-index/level-store.ts';
 import { listSets, sealSet } from '../../src/tape-index/sets.ts';
+import { assessFiles, endSession, readMarker, writeMarker } from '../../src/tape-index/store-files.ts';
 import { createIndexWriter } from '../../src/tape-index/writer.ts';
 import { removeChildren, startChild } from './children.ts';
-import { testManifest } from './manifests.ts';
+import { putMaps, testManifest } from './manifests.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -127,20 +129,20 @@ describe('a store', () => {
 
   it('that was put back from an older copy shows that its last records are lost', async () => {
     await made();
-    const { id } = JSON.parse(readFileSync(join(folder, 'store.json'), 'utf8')) as { id: string };
-    writeFileSync(join(folder, 'store.json'), JSON.stringify({ format: 1, id, generation: 99 }));
+    const { id } = readMarker(folder) as { id: string };
+    writeMarker(folder, { id, generation: 99, sets: [] });
     await expect(open()).rejects.toThrow(/last records are lost.*reelmap index rebuild/);
   });
 
   it('of another installation is refused', async () => {
     await made();
-    writeFileSync(join(folder, 'store.json'), JSON.stringify({ format: 1, id: '0'.repeat(32), generation: 1 }));
+    writeMarker(folder, { id: '0'.repeat(32), generation: 1, sets: [] });
     await expect(open()).rejects.toThrow(/records of another store/);
   });
 
   it('with a marker of a later format is not touched', async () => {
     await made();
-    writeFileSync(join(folder, 'store.json'), JSON.stringify({ format: 2, id: '0'.repeat(32), generation: 1 }));
+    writeFileSync(join(folder, 'store.json'), `${JSON.stringify({ format: 2 })}\n`);
     await expect(open()).rejects.toThrow(/store format 2/);
   });
 
@@ -150,6 +152,65 @@ describe('a store', () => {
     await using store = await open({ replaceDamaged: true });
     expect(await store.get(bytes('last'))).toBeUndefined();
     expect(readdirSync(folder).some((name) => name.startsWith('db.damaged-'))).toBe(true);
+  });
+
+  it('of which LevelDB is gone altogether is made anew for a rebuild', async () => {
+    await made();
+    rmSync(join(folder, 'db'), { recursive: true });
+    await expect(open()).rejects.toThrow(/LevelDB is missing.*reelmap index rebuild/);
+    await using store = await open({ replaceDamaged: true });
+    expect(await store.get(bytes('last'))).toBeUndefined();
+  });
+
+  it('whose marker is damaged anywhere is refused, and a rebuild goes on with what LevelDB has', async () => {
+    await made();
+    const path = join(folder, 'store.json');
+    const whole = readFileSync(path);
+    for (let at = 0; at < whole.length; at++) {
+      writeFileSync(path, whole);
+      flip(path, at);
+      expect(() => readMarker(folder), `byte ${at}`).toThrow(/store.json is damaged .*reelmap index rebuild/);
+    }
+    await expect(open()).rejects.toThrow(/store.json is damaged/);
+    {
+      await using store = await open({ replaceDamaged: true });
+      expect(Buffer.from((await store.get(bytes('last'))) ?? []).toString()).toBe('one');
+    }
+    await using again = await open();
+    expect(Buffer.from((await again.get(bytes('last'))) ?? []).toString()).toBe('one');
+  });
+
+  it('takes a damaged note of its clean end for none', async () => {
+    await made();
+    const path = join(folder, 'clean.json');
+    const whole = readFileSync(path);
+    for (let at = 0; at < whole.length; at += 7) {
+      writeFileSync(path, whole);
+      flip(path, at);
+      expect(assessFiles(folder), `byte ${at}`).toEqual({ state: 'unclean', since: 0 });
+    }
+    truncateSync(path, 0);
+    expect(assessFiles(folder)).toEqual({ state: 'unclean', since: 0 });
+    await using store = await open();
+    expect(Buffer.from((await store.get(bytes('last'))) ?? []).toString()).toBe('one');
+  });
+
+  it('in which the record of a sealed set has vanished is refused after a clean end, too', async () => {
+    const id = 'a'.repeat(32);
+    {
+      await using store = await open({ create: true });
+      await sealSet(store, testManifest(id));
+    }
+    {
+      // As a flipped bit in a table has it that makes of the record a deleted one: LevelDB alone knows.
+      const database = new Level<Uint8Array, Uint8Array>(join(folder, 'db'), { keyEncoding: 'view' });
+      await database.del(setKey(setBytes(id)));
+      await database.close();
+      endSession(folder, readFileSync(join(folder, 'session'), 'latin1'), 2);
+    }
+    await expect(open()).rejects.toThrow(/records of 1 sets are lost \(aaaaaaaa\).*reelmap index rebuild/);
+    await using store = await open({ replaceDamaged: true });
+    expect(await listSets(store)).toEqual([]);
   });
 
   it('survives the loss of its marker', async () => {
@@ -264,6 +325,7 @@ describe('after a sudden end with a log damaged in its middle', () => {
         }
         const summary = await writer.finish();
         const indexDigest = sealDigest([{ filesystem: 0, ...summary }]);
+        await putMaps(store, testManifest(id));
         await sealSet(store, testManifest(id, { indexDigest, indexRows: summary.rows }));
       }
       cpSync(folder, crashed, { recursive: true }); // as a killed process would leave it
@@ -293,6 +355,7 @@ describe('after a sudden end with a log damaged in its middle', () => {
       }
       expect(sets).toHaveLength(ids.length);
       expect(sets.some((set) => set.damaged !== null)).toBe(true);
+      expect(sets.some((set) => set.damaged === null)).toBe(true);
       await store[Symbol.asyncDispose]();
     }
     expect(marked).toBeGreaterThan(0);

@@ -1,4 +1,7 @@
 /** Manifests for tests. */
+import { runsOf } from '../../src/bytes/extents.ts';
+import { putChunkExtents } from '../../src/tape-index/chunks.ts';
+import type { KvStore } from '../../src/tape-index/kv-store.ts';
 import type { ChunkRecord, Manifest } from '../../src/tape-index/manifest.ts';
 
 export function testChunk(number: number, volumeOffset: number, byteLength: number): ChunkRecord {
@@ -12,6 +15,19 @@ export function testChunk(number: number, volumeOffset: number, byteLength: numb
     planDigest: '0'.repeat(64),
     copies: [{ cartridge: 'c'.repeat(32), firstObject: number * 100 + 10, dataObject: number * 100 + 11, records: 90 }],
   };
+}
+
+/** The extent maps of a manifest's chunks, three runs each. */
+export async function putMaps(store: KvStore, { set, chunks }: Manifest): Promise<void> {
+  for (const { number, volumeOffset, byteLength } of chunks) {
+    const part = byteLength / 10;
+    const runs = [
+      [volumeOffset, part],
+      [volumeOffset + 2 * part, 2 * part],
+      [volumeOffset + 6 * part, 2 * part],
+    ] as const;
+    await putChunkExtents(store, set, number, runsOf(runs));
+  }
 }
 
 export function testManifest(set: string, more: Partial<Manifest> = {}): Manifest {

@@ -44,8 +44,8 @@ describe('a page written by hand', () => {
     const bytes = new WireWriter();
     const numbers = [0, 1, -1, 63, -64, 64, -65, 2 ** 31, -(2 ** 31), 2 ** 32 + 1, 2 ** 53 - 1, -(2 ** 53 - 1)];
     const long = Array.from({ length: 20_000 }, (_, i) => i % 200);
-    bytes.zigzags(48, numbers, numbers.length);
-    bytes.varints(14, long, long.length);
+    bytes.zigzags(48, Float64Array.from(numbers), numbers.length);
+    bytes.varints(14, Float64Array.from(long), long.length);
     const page = Page.decode(bytes.finish());
     expect(page.ctimeStepNs).toEqual(numbers);
     expect(page.size).toEqual(long);

@@ -15,15 +15,11 @@ import { MemoryStore } from '../../src/tape-index/memory-store.ts';
 import {
   type CartridgeRecord,
   dropRun,
-  fileProofs,
   getCartridge,
-  getFileProof,
   listCartridges,
   listRuns,
   putCartridge,
-  putFileProof,
   putRun,
-  putSetProof,
   type RunRecord,
 } from '../../src/tape-index/records.ts';
 import { chooseSet, lookUpSet } from '../../src/tape-index/set-words.ts';
@@ -39,7 +35,7 @@ import {
   wholeManifest,
 } from '../../src/tape-index/sets.ts';
 import { createIndexWriter, type IndexSummary } from '../../src/tape-index/writer.ts';
-import { testManifest } from './manifests.ts';
+import { putMaps, testManifest } from './manifests.ts';
 import { bytesOfText, inodeBatch, nameBatch, plainInode, type TestInode, type TestName } from './trees.ts';
 
 const A = 'a'.repeat(32);
@@ -198,6 +194,7 @@ describe('sets', () => {
 
   it('that lost rows before they were checked after an unclean end are marked', async () => {
     const store = await twoSets();
+    for (const set of [A, B]) await putMaps(store, testManifest(set));
     for await (const rows of store.scan(keysOf(KeyKind.page, setBytes(A))))
       await store.batch([{ type: 'del', key: rows[0][0] }]);
     expect(await verifySealedSince(store, 5)).toEqual([]);
@@ -333,13 +330,5 @@ describe('records', () => {
     await store.batch([putCartridge(cartridge), putCartridge({ ...cartridge, id: 'c2', barcode: 'RM0001L9' })]);
     expect(await getCartridge(store, 'c1')).toEqual(cartridge);
     expect((await listCartridges(store)).map(({ id }) => id)).toEqual(['c2', 'c1']);
-    const proof = { level: 'hash-equal' as const, at: '2026-01-02T00:00:00.000Z', reason: null };
-    const bad = { level: 'damaged' as const, at: '2026-01-02T00:00:00.000Z', reason: 'record 7 unreadable' };
-    await store.batch([putSetProof(A, proof), putFileProof(A, 3, 2 ** 40, bad)]);
-    expect(await getFileProof(store, A, 3, 2 ** 40)).toEqual(bad);
-    expect(await getFileProof(store, A, 3, 5)).toEqual(proof);
-    const all = [];
-    for await (const one of fileProofs(store, A)) all.push(one);
-    expect(all).toEqual([{ filesystem: 3, inode: 2 ** 40, proof: bad }]);
   });
 });

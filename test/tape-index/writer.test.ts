@@ -54,6 +54,28 @@ async function pathsOf(index: SetIndex): Promise<string[]> {
   return out;
 }
 
+describe('a file in the index', () => {
+  it('ends with its last block, wherever the walk lets its last extent end', async () => {
+    const extent = { kind: ExtentKind.stored, fileOffset: 0, length: 5000, volumeOffset: 40_960 };
+    const two = [
+      { ...extent, length: 8192 },
+      { ...extent, fileOffset: 16_384, length: 10, volumeOffset: 81_920 },
+    ];
+    const inodes = [
+      plainInode(2, 0o040755),
+      plainInode(11, 0o100644, { size: 5000, extents: [extent] }),
+      plainInode(12, 0o100644, { size: 16_394, extents: two }),
+      plainInode(13, 0o100644, { size: 6000, extents: [extent] }),
+    ];
+    const { index } = await build(inodes, [name(2, 11, 'one'), name(2, 12, 'two'), name(2, 13, 'cut')]);
+    const lengths = async (text: string): Promise<number[] | undefined> =>
+      (await index.resolve(path(text)))?.extents.map(({ byteLength }) => byteLength);
+    expect(await lengths('one')).toEqual([8192]);
+    expect(await lengths('two')).toEqual([8192, 4096]);
+    expect(await lengths('cut')).toEqual([5000]);
+  });
+});
+
 describe('the index of a damaged tree', () => {
   it('keeps a name whose inode is not there, with the reason', async () => {
     const { summary, index } = await build([plainInode(2, 0o040755)], [name(2, 77, 'lost')]);

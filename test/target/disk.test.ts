@@ -65,11 +65,11 @@ describe('READ', () => {
     expect((await send(execute, '88 00 ffffffffffffffff 00000001 00 00', { take: 512 })).code).toBe('5h/21/00');
   });
 
-  it('of no blocks is GOOD, of more than 16 MiB an invalid field, with protection too', async () => {
+  it('of no blocks is GOOD, of more than 32 MiB an invalid field, with protection too', async () => {
     const { execute } = await opened();
     expect((await send(execute, '28 00 00000000 00 0000 00')).status).toBe('good');
-    const big = await opened(new Uint8Array(17 * 2 ** 20));
-    const refused = await send(big.execute, '88 00 0000000000000000 00008001 00 00', { take: 512 });
+    const big = await opened(new Uint8Array(33 * 2 ** 20));
+    const refused = await send(big.execute, '88 00 0000000000000000 00010001 00 00', { take: 512 });
     expect([refused.code, refused.sense?.fieldPointer]).toEqual(['5h/24/00', { in: 'cdb', byte: 10 }]);
     expect((await send(execute, '28 20 00000000 00 0001 00', { take: 512 })).code).toBe('5h/24/00');
   });
@@ -115,9 +115,13 @@ describe('WRITE', () => {
     expect(toHex(mode.data.subarray(4, 6))).toBe('0812'); // caching page
   });
 
-  it('with less data than it says is Bh/4B/00', async () => {
-    const { execute } = await opened();
-    expect((await send(execute, '2a 00 00000000 00 0002 00', { out: block })).code).toBe('Bh/4B/00');
+  it('with less data than it says writes what came, and tells how much it would have taken', async () => {
+    const { execute, store } = await opened();
+    const cdb = hex('2a 00 00000000 00 0002 00');
+    const result = await execute({ cdb, dataOut: block.subarray(0, 200) });
+    expect([result.status, 'transfer' in result && result.transfer]).toEqual(['good', 1024]);
+    expect(toHex(store.content().subarray(0, 200))).toBe(toHex(block.subarray(0, 200)));
+    expect(toHex(store.content().subarray(200, 1024))).toBe(toHex(CONTENT.subarray(200, 1024)));
   });
 });
 
@@ -181,7 +185,20 @@ describe('other commands of a disk', () => {
         .every((byte) => byte === 0),
     ).toBe(true);
     expect(toHex(store.content().subarray(1536, 2048))).toBe(toHex(block));
-    expect((await send(execute, '93 00 0000000000000001 00000000 00 00', { out: block })).code).toBe('5h/24/00');
+    const twoBlocks = { out: new Uint8Array(1024) };
+    expect((await send(execute, '93 00 0000000000000001 00000001 00 00', twoBlocks)).code).toBe('5h/24/00');
+  });
+
+  it('WRITE SAME of no blocks goes on to the end', async () => {
+    const { execute, store } = await opened();
+    expect((await send(execute, '41 00 00000003 00 0000 00', { out: new Uint8Array(512) })).status).toBe('good');
+    expect(toHex(store.content().subarray(0, 1536))).toBe(toHex(CONTENT.subarray(0, 1536)));
+    expect(
+      store
+        .content()
+        .subarray(1536)
+        .some((byte) => byte !== 0),
+    ).toBe(false);
   });
 
   it('VERIFY compares when BYTCHK says so', async () => {
@@ -230,7 +247,7 @@ describe('every logical unit', () => {
   it('lists its VPD pages ascending and serves each', async () => {
     const { execute } = await opened();
     const supported = await send(execute, '12 01 00 00ff 00', { take: 255 });
-    expect(toHex(supported.data)).toBe('00000006' + '008083b0b1b2');
+    expect(toHex(supported.data)).toBe('00000007' + '00808386b0b1b2');
     for (const code of supported.data.subarray(4)) {
       const page = await send(execute, `12 01 ${code.toString(16).padStart(2, '0')} 0400 00`, { take: 1024 });
       expect([page.data[1], page.data[2] * 256 + page.data[3]]).toEqual([code, page.data.length - 4]);

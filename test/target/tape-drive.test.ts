@@ -296,13 +296,17 @@ describe('MODE SENSE and MODE SELECT', () => {
     const header = await send(drive.execute, '1a0000000c00', { take: 12 });
     expect(toHex(header.data)).toBe('0b0010088000000000000000');
     const compression = await send(drive.execute, '1a080f00ff00', { take: 255 });
-    expect(toHex(compression.data)).toBe(`130010000f0e${'00'.repeat(14)}`);
+    expect(toHex(compression.data)).toBe('130010000f0ec080' + '00000001' + '00000001' + '00000000');
     const all = await send(drive.execute, '5a003f000000000fff00', { take: 4095 });
     expect(all.data[0] * 256 + all.data[1]).toBe(all.data.length - 2);
     const changeable = await send(drive.execute, '1a085000ff00', { take: 255 });
     expect(toHex(changeable.data)).toBe(`13001000100e${'00'.repeat(14)}`);
     expect((await send(drive.execute, '1a00c0000c00', { take: 12 })).code).toBe('5h/39/00');
     expect((await send(drive.execute, '1a000500ff00', { take: 255 })).code).toBe('5h/24/00');
+    const may = await send(drive.execute, '1a084f00ff00', { take: 255 });
+    expect(toHex(may.data)).toBe(`130010000f0e80${'00'.repeat(13)}`);
+    const protection = await send(drive.execute, '1a080af0ff00', { take: 255 });
+    expect(toHex(protection.data)).toBe(`230010004af0001c${'00'.repeat(28)}`);
   });
 
   it('the allocation length cuts the data, not the length in them', async () => {
@@ -328,10 +332,14 @@ describe('MODE SENSE and MODE SELECT', () => {
     expect(await select('00001008 0000000000ffffff')).toEqual(['5h/26/00', 9]);
     expect(await select('00002000')).toEqual(['5h/26/00', 2]);
     expect(await select('00001000 0f0e8000000000000000000000000000')).toEqual(['5h/26/00', 6]);
-    expect(await select('00001000 0a0a00000000000000000000')).toEqual(['5h/26/00', 4]);
+    expect(await select('00001000 0a0a00000000000000000000')).toEqual(['5h/26/00', 6]);
+    expect(await select(`00001000 4af0001c 0304c0${'00'.repeat(25)}`)).toEqual(['5h/26/00', 8]);
+    expect(await select(`00001000 4af0001c 0205c0${'00'.repeat(25)}`)).toEqual(['5h/26/00', 9]);
+    expect(await select('00001000 200a00000000000000000000')).toEqual(['5h/26/00', 4]);
     expect(await select('00001008 00000000')).toEqual(['5h/1A/00', undefined]);
     expect(await select('00001000 0f0e80')).toEqual(['5h/1A/00', undefined]);
-    expect(await select('00001000 0f0e0000000000000000000000000000')).toEqual(['', undefined]);
+    expect(await select('00001000 0f0e4080000000010000000100000000')).toEqual(['', undefined]);
+    expect(toHex((await send(drive.execute, '1a080f00ff00', { take: 255 })).data.subarray(4, 8))).toBe('0f0e4080');
     const header = await send(drive.execute, '1a0000000c00', { take: 12 });
     expect(toHex(header.data.subarray(9))).toBe('000000');
   });
@@ -360,8 +368,10 @@ describe('what the drive tells of itself', () => {
   it('log pages that it has, and refuses others', async () => {
     await using drive = await loadedDrive();
     await takeAttentions(drive.execute);
-    expect(toHex((await send(drive.execute, '4d004000000000ff0000', { take: 255 })).data)).toBe('00000004002e313e');
-    expect((await send(drive.execute, '4d004200000000ff0000', { take: 255 })).code).toBe('5h/24/00');
+    expect(toHex((await send(drive.execute, '4d004000000000ff0000', { take: 255 })).data)).toBe(
+      '0000000c0002030c0d1112171b2e313e',
+    );
+    expect((await send(drive.execute, '4d004500000000ff0000', { take: 255 })).code).toBe('5h/24/00');
   });
 
   it('page 3Eh has the SHA-256 of each file written, and one alone by the parameter pointer', async () => {

@@ -1,9 +1,10 @@
 /** `reelmap find [PATTERN]`: names in all sets, by glob or regular expression, or what could not be backed up exactly; no tape moves. */
-import { UserError } from '../../bytes/errors.ts';
+import { FormatError, UserError } from '../../bytes/errors.ts';
+import type { UnreadableSet } from '../../tape-index/sets.ts';
 import { decodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { entryJson } from '../entry-text.ts';
-import { ExitStatus } from '../exit.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
 import { jsonBytes, quote, safeText } from '../quoting.ts';
 import type { ListedEntry, SetRecord, SetView } from '../services.ts';
 import { resolveSet, SHORT_ID } from '../set-spec.ts';
@@ -56,8 +57,12 @@ export async function matcherOf(pattern: string, regex: boolean): Promise<Matche
   return pattern.includes('/') ? (path) => match(path) : (_, name) => match(name);
 }
 
-function chosen(sets: readonly SetRecord[], options: Options): readonly SetRecord[] {
-  if (options.set !== undefined) return [resolveSet(options.set, sets)];
+function chosen(
+  sets: readonly SetRecord[],
+  options: Options,
+  unreadable: readonly UnreadableSet[],
+): readonly SetRecord[] {
+  if (options.set !== undefined) return [resolveSet(options.set, sets, unreadable)];
   let out = sets;
   if (options.volume !== undefined) {
     out = out.filter((one) => one.volume.name === options.volume);
@@ -83,21 +88,33 @@ async function find(context: CommandContext, pattern: string | undefined, option
   const matches = pattern === undefined ? () => true : await matcherOf(pattern, options.regex === true);
   const wanted = (entry: ListedEntry): boolean => !options.problems || entry.problems.length > 0;
   await using index = await (await context.services()).openIndex(context.home);
-  const all = await index.sets();
-  if (all.length === 0) throw new UserError('find', 'there are no sets yet', '`reelmap backup VOLUME` makes one');
-  const sets = chosen(all, options);
-  let unread = 0;
+  const unreadable: UnreadableSet[] = [];
+  const all = await index.sets((set) => unreadable.push(set));
+  if (all.length + unreadable.length === 0)
+    throw new UserError('find', 'there are no sets yet', '`reelmap backup VOLUME` makes one');
+  const sets = chosen(all, options, unreadable);
+  if (options.set === undefined) for (const { reason } of unreadable) output.error(problemOf(reason));
+  let unread = options.set === undefined ? unreadable.length : 0;
   const skipped = (record: SetRecord): void => {
     unread++;
     output.note(
       `set ${record.set.slice(0, SHORT_ID)} is not wholly indexed file by file: not all of it was looked through`,
     );
   };
+  const damaged = (error: FormatError): void => {
+    unread++;
+    output.error(problemOf(error));
+  };
   async function* found(): AsyncGenerator<Found> {
     for (const record of sets) {
       if (record.filesystems.some((one) => !one.indexed)) skipped(record);
-      if (record.filesystems.some((one) => one.indexed && mayHave(one, options)))
-        yield* inSet(await index.open(record), matches, wanted);
+      if (!record.filesystems.some((one) => one.indexed && mayHave(one, options))) continue;
+      try {
+        yield* inSet(await index.open(record), matches, wanted, damaged);
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+        damaged(error);
+      }
     }
   }
   if (output.json) await output.array(asJson(found()));
@@ -124,13 +141,20 @@ const SLASH = Buffer.from('/');
 const mayHave = ({ problems }: SetRecord['filesystems'][number], options: Options): boolean =>
   !options.problems || problems > 0;
 
-async function* inSet(view: SetView, matches: Matches, wanted: (entry: ListedEntry) => boolean): AsyncGenerator<Found> {
-  for (const { number, indexed } of view.record.filesystems) {
+async function* inSet(
+  view: SetView,
+  matches: Matches,
+  wanted: (entry: ListedEntry) => boolean,
+  damaged: (error: FormatError) => void,
+): AsyncGenerator<Found> {
+  for (const { number, indexed, path = '' } of view.record.filesystems) {
     const root = indexed ? await view.root(number) : undefined;
     if (root === undefined) continue;
-    if (wanted(root) && matches('/', '')) yield { record: view.record, path: SLASH, entry: root };
-    for await (const { parents, entries } of view.walk(root)) {
-      const above = Buffer.concat(parents.flatMap((name) => [SLASH, name]).concat(SLASH));
+    const top = path === '' ? '/' : path;
+    if (wanted(root) && matches(top, path.slice(path.lastIndexOf('/') + 1)))
+      yield { record: view.record, path: Buffer.from(top), entry: root };
+    for await (const { parents, entries } of view.walk(root, damaged)) {
+      const above = Buffer.concat([Buffer.from(path), ...parents.flatMap((name) => [SLASH, name]), SLASH]);
       const text = decodeArgument(above);
       for (const entry of entries) {
         const name = decodeArgument(entry.name);

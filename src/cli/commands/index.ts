@@ -1,11 +1,12 @@
 /** `reelmap index rebuild` and `reelmap index check`: the index again from the cartridges; the index against its seals. */
 import { UserError } from '../../bytes/errors.ts';
-import { checkSet } from '../../tape-index/check.ts';
-import { listSets, wholeManifest } from '../../tape-index/sets.ts';
+import { checkChunks, checkRecords, checkSet } from '../../tape-index/check.ts';
+import { listSets } from '../../tape-index/sets.ts';
 import { rebuildIndex } from '../../verify/rebuild.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { requireIndex } from '../lost-index.ts';
+import { safeText } from '../quoting.ts';
 import { requireLibrary } from '../tape-library.ts';
 import { PROGRAM } from '../version.ts';
 import { filesystemOpeners, openIndexStore, openWorkplace } from '../workplace.ts';
@@ -46,8 +47,12 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
     disks: [],
     rebuild: true,
     note: (text) => output.note(text),
+    signal: context.signal(),
   });
-  const barcodes = options.cartridge ?? (await place.station.barcodes());
+  // One that another process has is waited for, or named: without it the index would be less than it can be.
+  const barcodes =
+    options.cartridge?.map((word) => word.toUpperCase()) ??
+    place.library.inventory().flatMap(({ barcode, type }) => (type === 'outside' ? [] : [barcode]));
   const result = await rebuildIndex(barcodes, {
     store: place.store,
     station: place.station,
@@ -70,16 +75,23 @@ async function checkAll(context: CommandContext): Promise<ExitStatus> {
   const { output } = context;
   await requireIndex(context.home);
   await using store = await openIndexStore(context.home, { command: 'index check' });
+  const problems: string[] = [];
+  const sets = await listSets(store, ({ reason }) => problems.push(reason));
   let whole = true;
-  for (const set of await listSets(store)) {
+  for (const set of sets) {
     const record = set.manifest;
-    const found = await checkSet(store, await wholeManifest(store, set));
-    whole &&= found.whole;
-    if (output.json) output.value({ set: record.set, volume: record.volume.name, ...found });
-    else
-      output.line(
-        `set ${record.set.slice(0, 8)} of ${record.volume.name}: ${found.whole ? `${found.rows} rows, whole` : found.problems.join('; ')}`,
-      );
+    const { rows, problems: found } = await checkSet(store, record);
+    const all = [...found, ...(await checkChunks(store, set))];
+    whole &&= all.length === 0;
+    if (output.json) {
+      output.value({ set: record.set, volume: record.volume.name, whole: all.length === 0, rows, problems: all });
+      continue;
+    }
+    const verdict = all.length === 0 ? `${rows} rows, whole` : all.join('; ');
+    output.line(`set ${record.set.slice(0, 8)} of ${safeText(record.volume.name)}: ${safeText(verdict)}`);
   }
-  return whole ? ExitStatus.done : ExitStatus.partial;
+  problems.push(...(await checkRecords(store)));
+  if (output.json && problems.length > 0) output.value({ problems });
+  else for (const problem of problems) output.line(safeText(problem));
+  return whole && problems.length === 0 ? ExitStatus.done : ExitStatus.partial;
 }

@@ -19,7 +19,7 @@ export const define: CommandModule['define'] = (command, act) => {
     .option('--full-paths', 'as for restore')
     .option('--files-from <file>', 'paths from a file, one a line; - is standard input')
     .option('-0, --null', 'with --files-from: paths end with a NUL byte')
-    .option('--partition <n>', 'the filesystem in partition n')
+    .option('--partition <part>', 'the filesystem of one partition (2) or logical volume (vg/lv), as if it were all')
     .addHelpText('after', '\nExample:\n  reelmap plan home@latest /alice/letters')
     .action((set: string, paths: string[], options: Options) => {
       act((context) => plan(context, set, paths, options));
@@ -37,16 +37,18 @@ export async function plan(
   await using open = await openSet(async () => (await context.services()).openIndex(context.home), word);
   const model = await modelOf(context, open.record);
   const gapBytesMax = model === undefined ? 0 : gapThreshold(model.bytesPerSecond, model.repositionSeconds);
-  const index = restoreIndexOf(open.view, filesystemNumber(options.partition));
+  const index = restoreIndexOf(open.view, filesystemNumber(open.record, options.partition));
   const planned = await planFiles(index, selection, { gapBytesMax });
   printPlan(context.output, open.record, planned, model);
-  return planned.job.lostCount > 0 || planned.plan.missing.count > 0 ? ExitStatus.partial : ExitStatus.done;
+  const { missing, withoutCopy, unknown } = planned.plan;
+  const lost = planned.job.lostCount + missing.count + withoutCopy.count + unknown.count;
+  return lost > 0 ? ExitStatus.partial : ExitStatus.done;
 }
 
 /** A plan can be had without any drive; then it tells no time. */
 async function modelOf(context: CommandContext, record: SetRecord): Promise<DriveModel | undefined> {
   try {
-    await using tapes = await (await context.services()).openTapes(context.home, record, context.output.note);
+    await using tapes = await (await context.services()).openTapes(context.home, record, { note: context.output.note });
     return tapes.model;
   } catch {
     return undefined;

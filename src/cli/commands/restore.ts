@@ -14,6 +14,7 @@ import type { SetRecord } from '../services.ts';
 interface Options extends SelectionOptions {
   readonly to?: string;
   readonly overwrite?: boolean;
+  readonly wait?: boolean;
   readonly dryRun?: boolean;
   readonly partition?: string;
 }
@@ -28,7 +29,8 @@ export const define: CommandModule['define'] = (command, act) => {
     .option('--files-from <file>', 'paths from a file, one a line; - is standard input')
     .option('-0, --null', 'with --files-from: paths end with a NUL byte')
     .option('-n, --dry-run', 'only tell what would be done, as `reelmap plan`')
-    .option('--partition <n>', 'the filesystem in partition n')
+    .option('--partition <part>', 'the filesystem of one partition (2) or logical volume (vg/lv), as if it were all')
+    .option('--wait', 'wait for a drive or cartridge that another process uses')
     .addHelpText(
       'after',
       '\nAn interrupted restore goes on when the same command is run again.\n\n' +
@@ -49,11 +51,15 @@ async function restore(
   if (!options.to)
     throw new UserError('restore', '--to is missing', 'name the folder to restore to', { kind: 'usage' });
   const selection = selectionOf(paths, options);
-  const filesystem = filesystemNumber(options.partition);
   const services = await context.services();
   await using open = await openSet(() => services.openIndex(context.home), word);
-  const signal = context.signal();
-  await using tapes = await services.openTapes(context.home, open.record, context.output.note, signal);
+  const filesystem = filesystemNumber(open.record, options.partition);
+  const signal = context.signal('run the same command again to go on');
+  await using tapes = await services.openTapes(context.home, open.record, {
+    note: context.output.note,
+    wait: options.wait === true,
+    signal,
+  });
   const progress = context.progress();
   try {
     const outcome = await restoreFiles({
@@ -94,9 +100,17 @@ function report({ output }: CommandContext, record: SetRecord, outcome: RestoreO
     });
     return;
   }
-  for (const { path, kind, reason } of problems.slice(0, SHOWN_MAX))
+  // What a whole cartridge costs is said once.
+  const told = outcome.unreached.map((reason) => ({ reason, all: problems.filter((one) => one.reason === reason) }));
+  for (const { reason, all } of told) {
+    const more = all.length > 1 ? ` and ${all.length - 1} more` : '';
+    if (all.length > 0) output.note(`not restored: ${quote(all[0].path)}${more}: ${reason}`);
+  }
+  const rest = problems.filter(({ reason }) => !outcome.unreached.includes(reason));
+  for (const { path, kind, reason } of rest.slice(0, SHOWN_MAX))
     output.note(`${kind === 'lost' ? 'not restored' : 'not exact'}: ${quote(path)}: ${reason}`);
-  if (lost + inexact > SHOWN_MAX) output.note(`... ${lost + inexact - SHOWN_MAX} more (--json lists them)`);
+  const untold = lost + inexact - problems.length + Math.max(0, rest.length - SHOWN_MAX);
+  if (untold > 0) output.note(`... ${untold} more (--json lists them)`);
   if (ownersNotSet > 0) output.note(`the owner of ${ownersNotSet} could not be set: only root can give files away`);
   const kept = outcome.kept > 0 ? `, ${outcome.kept} were there from an earlier run` : '';
   output.line(

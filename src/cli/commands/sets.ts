@@ -1,11 +1,14 @@
 /** `reelmap sets`: the backup sets; `sets drop SET` forgets one. */
 import { UserError } from '../../bytes/errors.ts';
+import type { FilesystemRecord } from '../../bytes/manifest.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
-import { ExitStatus } from '../exit.ts';
+import { filesystemText } from '../entry-text.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
+import { findSet } from '../open-set.ts';
 import { formatBytes } from '../progress.ts';
 import { safeText } from '../quoting.ts';
 import type { SetRecord } from '../services.ts';
-import { resolveSet, SHORT_ID } from '../set-spec.ts';
+import { SHORT_ID } from '../set-spec.ts';
 
 export const define: CommandModule['define'] = (command, act) => {
   command
@@ -28,10 +31,14 @@ const total = (record: SetRecord, field: 'entries' | 'problems'): number =>
 
 async function list({ services, home, output }: CommandContext): Promise<ExitStatus> {
   await using index = await (await services()).openIndex(home);
-  const sets = await index.sets();
+  let status: ExitStatus = ExitStatus.done;
+  const sets = await index.sets(({ reason }) => {
+    output.error(problemOf(reason));
+    status = ExitStatus.partial;
+  });
   if (output.json) {
     await output.array(sets.map(setJson));
-    return ExitStatus.done;
+    return status;
   }
   if (sets.length === 0) output.note('no sets yet; `reelmap backup VOLUME` makes one');
   else output.line('set       volume            time                  kind         files       bytes  cartridges');
@@ -48,8 +55,16 @@ async function list({ services, home, output }: CommandContext): Promise<ExitSta
     if (record.filesystems.some((one) => !one.indexed)) columns.push('(not all indexed)');
     if (record.damaged) columns.push(safeText(`(index damaged: ${record.damaged})`));
     output.line(columns.join('  '));
+    for (const filesystem of record.filesystems) output.line(filesystemLine(filesystem));
   }
-  return ExitStatus.done;
+  return status;
+}
+
+/** Indented under its set. */
+function filesystemLine(filesystem: FilesystemRecord): string {
+  const { path = '/', entries, reason } = filesystem;
+  const what = reason === null ? `${entries} files` : `copied whole: ${safeText(reason)}`;
+  return `          ${safeText(path).padEnd(16)}  ${filesystemText(filesystem)}, ${what}`;
 }
 
 /** A set for programs; `filesystems` has the reason where one is not indexed. */
@@ -67,6 +82,7 @@ function setJson(record: SetRecord): Readonly<Record<string, unknown>> {
     files: total(record, 'entries'),
     problems: total(record, 'problems'),
     damaged: record.damaged ?? null,
+    disk: record.disk ?? null,
     storedBytes: record.storedBytes,
     cartridges: record.cartridges,
     filesystems: record.filesystems,
@@ -75,7 +91,7 @@ function setJson(record: SetRecord): Readonly<Record<string, unknown>> {
 
 async function drop({ services, home, output }: CommandContext, word: string): Promise<ExitStatus> {
   await using index = await (await services()).openIndex(home);
-  const record = resolveSet(word, await index.sets());
+  const record = await findSet(index, word);
   await index.drop(record);
   if (output.json) output.value({ dropped: record.set });
   else output.line(`dropped set ${record.set.slice(0, SHORT_ID)} of ${safeText(record.volume.name)}`);

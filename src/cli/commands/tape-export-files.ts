@@ -1,5 +1,5 @@
 /** `reelmap tape export-files SET DIR`: each tape file of a set as a file, byte for byte what `dd` of the tape would give. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, UserError } from '../../bytes/errors.ts';
 import type { Manifest } from '../../bytes/manifest.ts';
@@ -8,13 +8,16 @@ import { scanForwards } from '../../catalog/scan.ts';
 import type { TapeDrive } from '../../initiator/tape-drive.ts';
 import { RECORD_BYTES_MAX } from '../../library/tape-file.ts';
 import { type StationCartridges, stationCartridges } from '../../restore/station-cartridges.ts';
-import { listSets, type StoredSet, wholeManifest } from '../../tape-index/sets.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
+import { wholeManifest } from '../../tape-index/sets.ts';
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
 import { quote, safeText } from '../quoting.ts';
-import { resolveSet } from '../set-spec.ts';
+import { findStoredSet } from '../set-spec.ts';
+import { systemWords } from '../system-words.ts';
+import { textPath } from '../text-path.ts';
 import { openWorkplace } from '../workplace.ts';
 
 interface Options {
@@ -56,14 +59,9 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
     note: (text) => output.note(text),
     signal: context.signal(),
   });
-  const sets = await listSets(place.store);
-  const record = resolveSet(
-    word,
-    sets.map((set) => set.manifest),
-  );
-  const stored = sets.find((set) => set.manifest.set === record.set) as StoredSet;
+  const stored = await findStoredSet(place.store, word);
   const manifest = await wholeManifest(place.store, stored);
-  makeFolder(dir, options.overwrite === true);
+  makeFolder(textPath(dir), options.overwrite === true);
   const cartridges = await stationCartridges(place.station, manifest.cartridges, (text) => output.note(text));
   const copier = new Copier(context, cartridges, dir);
   for (const wanted of filesOf(manifest)) await copier.copy(wanted);
@@ -76,13 +74,13 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
 function makeFolder(dir: string, overwrite: boolean): void {
   const shown = quote(encodeArgument(dir));
   try {
-    mkdirSync(dir, { recursive: true });
+    makeFolders(dir);
     if (readdirSync(dir).length > 0 && !overwrite)
       throw new UserError(shown, 'is not empty', 'name a new folder, or use --overwrite');
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
-    const words = code === 'EEXIST' || code === 'ENOTDIR' ? 'is no folder' : `cannot be made: ${code}`;
+    const words = code === 'ENOTDIR' ? 'is no folder' : `cannot be made: ${systemWords(cause)}`;
     throw new UserError(shown, words, 'name another folder', { cause });
   }
 }
@@ -149,7 +147,8 @@ class Copier {
       renameSync(making, join(this.#dir, name));
     } catch (error) {
       rmSync(making, { force: true });
-      if (!(error instanceof FormatError)) throw error;
+      // write(2) by descriptor knows no path.
+      if (!(error instanceof FormatError)) throw Object.assign(error as Error, { path: join(this.#dir, name) });
       this.problem(`${name}: ${error.message}`);
     } finally {
       closeSync(fd);

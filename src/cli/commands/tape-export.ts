@@ -2,8 +2,8 @@
 import { UserError } from '../../bytes/errors.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
+import { whereabouts } from '../reach.ts';
 import { openDrive, requireCartridge, requireLibrary } from '../tape-library.ts';
-import { whereabouts } from '../workplace.ts';
 
 export const define: CommandModule['define'] = (command, act) => {
   command
@@ -22,10 +22,10 @@ async function exportAll(context: CommandContext, words: readonly string[], wait
   const { output } = context;
   const library = requireLibrary(context.home);
   const wanted = words.map((word) => requireCartridge(library, word));
-  for (const { barcode, type } of wanted) {
+  for (const { barcode } of wanted) {
     const why = whereabouts(library, barcode);
-    if (why !== undefined)
-      throw new UserError(`cartridge ${barcode}`, type === 'outside' ? 'is outside already' : why, '');
+    if (why?.busy === true) throw new UserError(`cartridge ${barcode}`, why.what, why.remedy);
+    if (why !== undefined) throw new UserError(`cartridge ${barcode}`, 'is outside already', why.remedy);
   }
   if (wanted.some(({ type }) => type === 'drive')) {
     await using place = await openDrive(context, `tape export ${words.join(' ')}`, wait);

@@ -4,7 +4,7 @@ import type { CartridgeRecord } from '../../tape-index/records.ts';
 import type { StoredSet } from '../../tape-index/sets.ts';
 import type { CartridgePlace, VirtualLibrary } from '../../target/virtual-library/library.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
-import { ExitStatus } from '../exit.ts';
+import { ExitStatus, problemOf } from '../exit.ts';
 import { hasIndex, lostIndex } from '../lost-index.ts';
 import { formatBytes } from '../progress.ts';
 import { safeText } from '../quoting.ts';
@@ -27,6 +27,8 @@ export const define: CommandModule['define'] = (command, act) => {
 interface Known {
   readonly records: readonly CartridgeRecord[];
   readonly sets: readonly StoredSet[];
+  /** Records of the index that are damaged. */
+  readonly problems: readonly string[];
 }
 
 async function list(context: CommandContext): Promise<ExitStatus> {
@@ -47,17 +49,23 @@ async function list(context: CommandContext): Promise<ExitStatus> {
     for (const one of rows) output.line(text(one));
   }
   if (lost !== undefined) output.note(`note: ${lost.message}`);
-  return ExitStatus.done;
+  for (const problem of known.problems) output.error(problemOf(problem));
+  const whole =
+    known.problems.length === 0 && rows.every(({ state, problems }) => state !== 'damaged' && !problems.length);
+  return whole ? ExitStatus.done : ExitStatus.partial;
 }
 
 async function knownTo(home: string): Promise<Known> {
-  if (!hasIndex(home)) return { records: [], sets: [] };
+  if (!hasIndex(home)) return { records: [], sets: [], problems: [] };
   const [{ listCartridges }, { listSets }] = await Promise.all([
     import('../../tape-index/records.ts'),
     import('../../tape-index/sets.ts'),
   ]);
   await using store = await openIndexStore(home, { command: 'tape ls' });
-  return { records: await listCartridges(store), sets: await listSets(store) };
+  const problems: string[] = [];
+  const records = await listCartridges(store, (error) => problems.push(error.message));
+  const sets = await listSets(store, ({ reason }) => problems.push(reason));
+  return { records, sets, problems };
 }
 
 interface Row {
@@ -75,6 +83,8 @@ interface Row {
   readonly tapeFiles: number | null;
   readonly sets: readonly string[];
   readonly usedBy: string | null;
+  /** Damage of its map that costs nothing yet. */
+  readonly problems: readonly string[];
 }
 
 async function row(library: VirtualLibrary, place: CartridgePlace, { records, sets }: Known): Promise<Row> {
@@ -101,6 +111,7 @@ async function row(library: VirtualLibrary, place: CartridgePlace, { records, se
       capacity: map.capacity,
       used: map.end.dataEnd,
       tapeFiles: map.end.files,
+      problems: map.warnings,
     };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -113,6 +124,7 @@ async function row(library: VirtualLibrary, place: CartridgePlace, { records, se
       capacity: null,
       used: null,
       tapeFiles: null,
+      problems: [],
     };
   }
 }
@@ -125,6 +137,7 @@ function text(one: Row): string {
     ...(one.worm ? ['(WORM)'] : []),
     ...(one.writeProtected ? ['(write-protected)'] : []),
     ...(one.reason === null ? [] : [`(${safeText(one.reason)})`]),
+    ...one.problems.map((problem) => `(${safeText(problem)})`),
     ...(one.usedBy === null ? [] : [`(${safeText(one.usedBy)})`]),
   ];
   return [

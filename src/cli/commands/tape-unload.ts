@@ -2,8 +2,8 @@
 import { UserError } from '../../bytes/errors.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
+import { whereabouts } from '../reach.ts';
 import { openDrive, requireLibrary } from '../tape-library.ts';
-import { whereabouts } from '../workplace.ts';
 
 export const define: CommandModule['define'] = (command, act) => {
   command
@@ -30,5 +30,6 @@ async function unload(context: CommandContext, wait: boolean): Promise<ExitStatu
   for (const barcode of output.json ? [] : unloaded) output.line(`cartridge ${barcode} is back in its slot`);
   if (unloaded.length > 0 || left.length === 0) return ExitStatus.done;
   const [{ barcode }] = left;
-  throw new UserError(`cartridge ${barcode}`, whereabouts(library, barcode) ?? 'stays in its drive', '');
+  const why = whereabouts(library, barcode);
+  throw new UserError(`cartridge ${barcode}`, why?.what ?? 'stays in its drive', why?.remedy ?? 'try again');
 }

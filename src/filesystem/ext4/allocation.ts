@@ -3,7 +3,7 @@
  * before and after the filesystem. Linux fs/ext4/balloc.c; a bitmap that cannot be trusted makes its whole group used.
  */
 import { crc32cRaw } from '../../bytes/crc32c.ts';
-import { type Runs, RunsBuilder } from '../../bytes/extents.ts';
+import { clipRuns, type Runs, RunsBuilder, unionRuns } from '../../bytes/extents.ts';
 import { bytesOf } from '../../bytes/layout.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import type { ReadAt } from '../volume.ts';
@@ -38,7 +38,26 @@ export async function readAllocated(
   });
   const end = g.blocksCount * g.blockSize;
   used.add(end, volumeBytes - end);
-  return union(used.finish(), fixedMetadata(g, groups));
+  return unionRuns(used.finish(), fixedMetadata(g, groups));
+}
+
+/**
+ * What the bitmaps on the disk call used, of a filesystem whose journal has newer ones: taken as they are, since they only
+ * add to what the journal's say. No more memory than above.
+ */
+export async function diskAllocated(
+  g: Geometry,
+  groups: Groups,
+  readAt: ReadAt,
+  volumeBytes: Bytes,
+  signal?: AbortSignal,
+): Promise<Runs> {
+  const used = new RunsBuilder();
+  const unchecked = { ...g, checksumSeed: undefined };
+  await eachBitmap(unchecked, groups, readAt, [], signal, (group, words) => {
+    if (words !== undefined && words !== 'empty') addBits(used, g, group, words);
+  });
+  return clipRuns(unionRuns(used.finish(), fixedMetadata(g, groups)), 0, volumeBytes);
 }
 
 /** Calls with each group's bitmap in ascending order: words, 'empty' for one never written, undefined for a bad one. */
@@ -135,22 +154,5 @@ function fixedMetadata(g: Geometry, groups: Groups): Runs {
   }
   const runs = new RunsBuilder();
   for (const i of ascendingOrder(starts, count)) runs.add(starts[i], lengths[i]);
-  return runs.finish();
-}
-
-/** All bytes of either. */
-export function union(a: Runs, b: Runs): Runs {
-  const runs = new RunsBuilder();
-  let i = 0;
-  let j = 0;
-  while (i < a.count || j < b.count) {
-    if (j >= b.count || (i < a.count && a.starts[i] <= b.starts[j])) {
-      runs.add(a.starts[i], a.lengths[i]);
-      i++;
-    } else {
-      runs.add(b.starts[j], b.lengths[j]);
-      j++;
-    }
-  }
   return runs.finish();
 }

@@ -3,6 +3,7 @@
  * Linux fs/ext4/super.c `ext4_group_desc_csum`, inode.c `ext4_inode_csum`; Documentation/filesystems/ext4/checksums.rst.
  */
 import { crc32cRaw, crc32cRawWords } from '../../bytes/crc32c.ts';
+import { viewOf } from '../../bytes/layout.ts';
 import { ext4_inode, GOOD_OLD_INODE_SIZE } from './layouts.ts';
 
 const number4 = new Uint8Array(4);
@@ -119,6 +120,18 @@ function takeChecksum(words: Int32Array, base: number, wordCount: number): numbe
     words[base + EXTRA_ISIZE_WORD] &= 0xffff;
   }
   return stored;
+}
+
+/** Gives an inode the checksum that is right for it. */
+export function sealInode(bytes: Uint8Array, inode: number, filesystemSeed: number): void {
+  const view = viewOf(bytes);
+  const { i_checksum_lo, i_checksum_hi, i_extra_isize, i_generation } = ext4_inode;
+  const isWide = bytes.length > GOOD_OLD_INODE_SIZE && i_extra_isize.get(view, 0) >= 4;
+  i_checksum_lo.set(view, 0, 0);
+  if (isWide) i_checksum_hi.set(view, 0, 0);
+  const crc = crc32cRaw(inodeSeed(filesystemSeed, inode, i_generation.get(view, 0)), bytes);
+  i_checksum_lo.set(view, 0, crc & 0xffff);
+  if (isWide) i_checksum_hi.set(view, 0, crc >>> 16);
 }
 
 /** Advances a CRC-32C register over that many zero words: linear, so four tables of 256 do it. */

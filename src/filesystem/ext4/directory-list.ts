@@ -4,12 +4,21 @@
  * bits for each inode of the filesystem.
  */
 
+export const NamesFlag = {
+  /** Names are ciphertext. */
+  ciphertext: 1,
+  /** The kernel shows them with their hash: it reads the directory by its index. */
+  hashed: 2,
+  /** The hash stands behind each name. */
+  hashInEntry: 4,
+} as const;
+
 export class DirectoryList {
   inode = new Uint32Array(1024);
   generation = new Uint32Array(1024);
   blocksExpected = new Uint32Array(1024);
   blocksFound = new Uint32Array(1024);
-  /** 1: names are ciphertext. */
+  /** NamesFlag bits. */
   flags = new Uint8Array(1024);
   count = 0;
   /** Byte address of a directory block, and the directory it belongs to. */

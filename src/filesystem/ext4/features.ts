@@ -1,6 +1,6 @@
 /** Feature bits of ext2/3/4 and what this walker makes of them. Linux fs/ext4/ext4.h, "Feature set definitions". */
 
-export const Compat = { hasJournal: 0x4, sparseSuper2: 0x200, orphanFile: 0x1000 } as const;
+export const Compat = { hasJournal: 0x4, dirIndex: 0x20, sparseSuper2: 0x200, orphanFile: 0x1000 } as const;
 
 export const Incompat = {
   compression: 0x1,
@@ -33,20 +33,20 @@ export const RoCompat = {
 /** As tune2fs prints them. */
 const INCOMPAT_NAMES: Readonly<Record<number, string>> = {
   [Incompat.compression]: 'compression',
-  [Incompat.recover]: 'needs_recovery',
   [Incompat.journalDev]: 'journal_dev',
-  [Incompat.dirdata]: 'dirdata',
 };
 
 /** Read here, each with a test. */
 const READ =
   Incompat.filetype |
+  Incompat.recover |
   Incompat.metaBg |
   Incompat.extents |
   Incompat.is64bit |
   Incompat.mmp |
   Incompat.flexBg |
   Incompat.eaInode |
+  Incompat.dirdata | // Lustre: what follows a name in its entry is passed over
   Incompat.csumSeed |
   Incompat.largedir |
   Incompat.inlineData |

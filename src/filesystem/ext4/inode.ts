@@ -3,12 +3,14 @@
  * fields come as 32-bit words, whose places are those of the layout.
  */
 import { bytesOf } from '../../bytes/layout.ts';
-import { InodeFlag } from '../filesystem.ts';
+import { ExtentKind, InodeFlag } from '../filesystem.ts';
 import type { InodeWords } from './checksum.ts';
+import { NamesFlag } from './directory-list.ts';
 import { readExtentRoot } from './extents.ts';
-import { Incompat } from './features.ts';
+import { Compat, Incompat } from './features.ts';
 import { readBlockMap } from './indirect.ts';
 import type { InodeRows } from './inode-rows.ts';
+import type { FileExtent } from './journal/fast-commits.ts';
 import {
   EXT4_EXT_MAGIC,
   EXT4_XATTR_MAGIC,
@@ -17,9 +19,10 @@ import {
   ext4_inode,
   GOOD_OLD_INODE_SIZE,
 } from './layouts.ts';
+import { noKeyTarget } from './no-key-name.ts';
 import { wordsOf } from './read-pieces.ts';
 import type { Geometry } from './superblock.ts';
-import { blocksInside, type PendingBlocks, PendingLevel, type WalkState } from './walk-state.ts';
+import { addMapped, blocksInside, type PendingBlocks, PendingLevel, type WalkState } from './walk-state.ts';
 import type { ParsedXattrs, ValueInInode } from './xattr.ts';
 
 const I = ext4_inode;
@@ -258,10 +261,21 @@ function takeFile(
 
 function mapBlocks(walk: WalkState, rows: InodeRows, pending: Pending, place: Place, limit: number): void {
   const at = place.at + I.i_block.offset;
-  if ((place.flags & Ext4InodeFlag.extents) !== 0) {
+  const patched = walk.patches?.extents.get(rows.inode[place.row]);
+  if (patched !== undefined) addPatched(walk, rows, place.row, patched);
+  else if ((place.flags & Ext4InodeFlag.extents) !== 0) {
     const base = place.base + W_BLOCK;
     readExtentRoot(walk, rows, pending.blocks, place.row, place.piece.words, base, place.piece.view, at);
   } else readBlockMap(walk, rows, pending.blocks, place.row, place.piece.view, at, limit);
+}
+
+/** The extents that fast commits gave a file. */
+function addPatched(walk: WalkState, rows: InodeRows, row: number, extents: readonly FileExtent[]): void {
+  for (const { fileBlock, count, block, written } of extents) {
+    if (blocksInside(walk.g, block, count)) {
+      addMapped(walk, rows, row, fileBlock, count, block, written ? ExtentKind.stored : ExtentKind.zero, false);
+    } else rows.problem(row, `fast commit: extent at block ${block} + ${count} is outside the filesystem`);
+  }
 }
 
 /** Up to 60 bytes in i_block, the rest in the attribute `system.data`. */
@@ -302,15 +316,26 @@ function takeSymlink(
   const at = place.at + I.i_block.offset;
   const mapped = (flags & Ext4InodeFlag.extents) !== 0 && ext4_extent_header.eh_magic.get(view, at) === EXT4_EXT_MAGIC;
   if (!mapped && size < I_BLOCK_BYTES) {
-    const target = bytesOf(view, at, size);
-    if ((flags & Ext4InodeFlag.encrypt) === 0 && target.includes(0)) {
-      rows.problem(row, 'symbolic link target has a NUL in it');
-    } else rows.addLiteralNow(row, target);
+    const target = shownTarget(rows, row, bytesOf(view, at, size));
+    if (target !== undefined) rows.addLiteralNow(row, target);
     return;
   }
   const block = mapped ? firstExtentBlock(view, at) : view.getUint32(at, true);
   if (!blocksInside(walk.g, block, 1)) rows.problem(row, `symbolic link's block ${block} is outside the filesystem`);
   else pending.blocks.add(row, block * walk.g.blockSize, PendingLevel.symlink, 0, 0);
+}
+
+/** The target as the user sees it: without the key, of ciphertext, the kernel's name for it. Else a problem of the row. */
+export function shownTarget(rows: InodeRows, row: number, data: Uint8Array): Uint8Array | undefined {
+  if ((rows.flags[row] & InodeFlag.encrypted) !== 0) {
+    const target = noKeyTarget(data);
+    if (target === undefined) rows.problem(row, 'encrypted symbolic link without a target');
+    else rows.size[row] = target.length;
+    return target;
+  }
+  if (!data.includes(0)) return data;
+  rows.problem(row, 'symbolic link target has a NUL in it');
+  return undefined;
 }
 
 /** Block of the first extent of a root that is a leaf and begins at file block 0; 0 when it is not so. */
@@ -333,15 +358,29 @@ function takeDirectory(
   const size = rows.size[row];
   const list = walk.directories;
   const intact = (rows.flags[row] & InodeFlag.damaged) === 0;
-  const blocks = (flags & Ext4InodeFlag.inlineData) !== 0 ? 0 : Math.ceil(size / walk.g.blockSize);
-  rows.directory[row] = list.add(inode, rows.generation[row], Math.min(blocks, 0xffff_ffff), namesFlag(flags));
+  const patched = walk.patches?.names.has(inode) === true; // names.ts has them
+  const blocks = patched || (flags & Ext4InodeFlag.inlineData) !== 0 ? 0 : Math.ceil(size / walk.g.blockSize);
+  rows.directory[row] = list.add(
+    inode,
+    rows.generation[row],
+    Math.min(blocks, 0xffff_ffff),
+    namesFlag(walk.g, flags, size),
+  );
   rows.extentLimit[row] = size;
   walk.directorySet.add(inode);
   if (blocks > 0) mapBlocks(walk, rows, pending, place, blocks);
+  else if (patched) return;
   else if (intact && (flags & Ext4InodeFlag.inlineData) !== 0) {
     const data = inlineBytes(place, xattrs);
     list.inline.push({ directory: rows.directory[row], bytes: data.slice(0, Math.min(size, data.length)) });
   } else rows.problem(row, 'the directory has no blocks');
 }
 
-const namesFlag = (flags: number): number => ((flags & Ext4InodeFlag.encrypt) !== 0 ? 1 : 0);
+/** Linux fs/ext4/dir.c `is_dx_dir`, ext4.h `ext4_hash_in_dirent`. */
+function namesFlag(g: Geometry, flags: number, size: number): number {
+  if ((flags & Ext4InodeFlag.encrypt) === 0) return 0;
+  const isIndexed = (flags & (Ext4InodeFlag.index | Ext4InodeFlag.inlineData)) !== 0;
+  const isHashed = (g.compat & Compat.dirIndex) !== 0 && (isIndexed || Math.floor(size / g.blockSize) === 1);
+  const inEntry = (flags & Ext4InodeFlag.casefold) !== 0 && (g.incompat & Incompat.casefold) !== 0;
+  return NamesFlag.ciphertext | (isHashed ? NamesFlag.hashed : 0) | (inEntry ? NamesFlag.hashInEntry : 0);
+}

@@ -33,12 +33,19 @@ export const ext4_super_block = layout(1024, {
   s_uuid: byteField(0x68, 16),
   s_volume_name: byteField(0x78, 16),
   s_reserved_gdt_blocks: u16le(0xce),
+  s_journal_uuid: byteField(0xd0, 16), // of a journal on another device
   s_journal_inum: u32le(0xe0),
+  s_journal_dev: u32le(0xe4), // 0: the journal is inside
   s_last_orphan: u32le(0xe8),
+  s_hash_seed: byteField(0xec, 16),
+  s_def_hash_version: u8(0xfc), // 0 legacy, 1 half MD4, 2 TEA; 3 to 5 the same with unsigned characters
+  s_jnl_backup_type: u8(0xfd), // 1: s_jnl_blocks is a copy of the journal's i_block and size
   s_desc_size: u16le(0xfe),
   s_first_meta_bg: u32le(0x104),
+  s_jnl_blocks: byteField(0x10c, 68),
   s_blocks_count_hi: u32le(0x150),
   s_free_blocks_count_hi: u32le(0x158),
+  s_flags: u32le(0x160), // 2: hashes of directories take characters as unsigned
   s_checksum_type: u8(0x175), // 1: crc32c
   s_snapshot_inum: u32le(0x180),
   s_usr_quota_inum: u32le(0x240),
@@ -125,6 +132,7 @@ export const Ext4InodeFlag = {
   verity: 0x10_0000,
   eaInode: 0x20_0000,
   inlineData: 0x1000_0000,
+  casefold: 0x4000_0000,
 } as const;
 
 export const EXT4_EXT_MAGIC = 0xf30a;
@@ -204,5 +212,5 @@ export const ext4_xattr_entry = layout(16, {
   e_hash: u32le(0xc),
 });
 
-/** jbd2 journal superblock, big-endian elsewhere; only what tells whether it is empty. See `journalIsEmpty`. */
-export const JBD2_MAGIC = 0xc03b_3998;
+/** `struct ext4_orphan_block_tail`: ends each block of the orphan file. */
+export const ext4_orphan_block_tail = layout(8, { ob_magic: u32le(0x0), ob_checksum: u32le(0x4) });

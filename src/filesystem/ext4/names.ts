@@ -4,13 +4,14 @@
  * A name that comes out is valid, names an inode that was listed, and is the only one if that is a directory. All others
  * are reported as problems of their directory.
  */
-import { createHash } from 'node:crypto';
-import { bytesOf } from '../../bytes/layout.ts';
+import { bytesOf, viewOf } from '../../bytes/layout.ts';
 import type { NameBatch } from '../filesystem.ts';
 import { directoryChecksumTrouble, type NameSink, readEntries } from './directory.ts';
-import { InodeSet } from './directory-list.ts';
+import { type DirectoryHash, directoryHash } from './directory-hash.ts';
+import { InodeSet, NamesFlag } from './directory-list.ts';
 import { Incompat } from './features.ts';
 import { isListed } from './inode.ts';
+import { noKeyName } from './no-key-name.ts';
 import { ascendingOrder, readPieces } from './read-pieces.ts';
 import type { Geometry } from './superblock.ts';
 import type { WalkState } from './walk-state.ts';
@@ -22,7 +23,6 @@ const NAME_BYTES_MAX = 512 * 1024;
 const PROBLEMS_PER_DIRECTORY_MAX = 20;
 
 const SLASH = 0x2f;
-const CIPHERTEXT = 1;
 
 class NameRows implements NameSink {
   count = 0;
@@ -35,7 +35,8 @@ class NameRows implements NameSink {
   /** The directory that rows are added for, as a row of the directory list. */
   #directory = 0;
   #parentInode = 0;
-  #ciphertext = false;
+  /** NamesFlag bits of the directory. */
+  #flags = 0;
   #told = 0;
 
   constructor(walk: WalkState) {
@@ -57,7 +58,7 @@ class NameRows implements NameSink {
     if (directory !== this.#directory) this.#told = 0;
     this.#directory = directory;
     this.#parentInode = this.#walk.directories.inode[directory];
-    this.#ciphertext = (this.#walk.directories.flags[directory] & CIPHERTEXT) !== 0;
+    this.#flags = this.#walk.directories.flags[directory];
   }
 
   add(child: number, bytes: Uint8Array, start: number, length: number): void {
@@ -76,7 +77,7 @@ class NameRows implements NameSink {
     }
     const from = this.#nameStart[this.count];
     let end = from;
-    if (this.#ciphertext) end = this.#addCiphertext(from, bytes.subarray(start, start + length));
+    if (this.#flags !== 0) end = this.#addCiphertext(from, bytes, start, length);
     else {
       const names = this.#names;
       for (let i = start; i < start + length; i++) {
@@ -93,17 +94,24 @@ class NameRows implements NameSink {
     this.#nameStart[++this.count] = end;
   }
 
-  /** Ciphertext may have any byte in it: shown as fscrypt shows names without the key, in base64url of at most 252 letters. */
-  #addCiphertext(from: number, name: Uint8Array): number {
-    let data = name;
-    if (name.length > 189) {
-      data = new Uint8Array(181);
-      data.set(name.subarray(0, 149));
-      data.set(createHash('sha256').update(name.subarray(149)).digest(), 149);
-    }
-    const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64url');
+  /** Ciphertext may have any byte in it: shown as the kernel shows it without the key, in at most 252 letters. */
+  #addCiphertext(from: number, bytes: Uint8Array, start: number, length: number): number {
+    const name = bytes.subarray(start, start + length);
+    const text = noKeyName(name, this.#hashOf(name, bytes, start + length));
     for (let i = 0; i < text.length; i++) this.#names[from + i] = text.charCodeAt(i);
     return from + text.length;
+  }
+
+  #hashOf(name: Uint8Array, bytes: Uint8Array, end: number): DirectoryHash {
+    if ((this.#flags & NamesFlag.hashed) === 0) return { major: 0, minor: 0 };
+    if ((this.#flags & NamesFlag.hashInEntry) === 0) {
+      const { version, seed } = this.#walk.g.hash;
+      return directoryHash(name, version, seed);
+    }
+    const at = end + ((4 - (end % 4)) % 4); // entries begin at multiples of 4
+    if (at + 8 > bytes.length) return { major: 0, minor: 0 };
+    const view = viewOf(bytes);
+    return { major: view.getUint32(at, true), minor: view.getUint32(at + 4, true) };
   }
 
   problem(reason: string): void {
@@ -138,6 +146,7 @@ export async function* readNames(walk: WalkState): AsyncGenerator<NameBatch> {
     readInline(g, rows, bytes, mask);
     if (rows.isFull) yield rows.take();
   }
+  yield* patchedNames(walk, rows);
   const at = directories.blockAt;
   const order = ascendingOrder(at, directories.blockCount);
   const pieces = { at, count: directories.blockCount, length: g.blockSize, order };
@@ -160,6 +169,22 @@ export async function* readNames(walk: WalkState): AsyncGenerator<NameBatch> {
       directories.problem(d, `${missing} of ${directories.blocksExpected[d]} directory blocks are missing`);
   }
   if (rows.count > 0 || directories.problems.length > 0) yield rows.take();
+}
+
+/** Directories that fast commits changed. */
+function* patchedNames(walk: WalkState, rows: NameRows): Generator<NameBatch> {
+  const { directories, patches } = walk;
+  if (patches === undefined) return;
+  for (let d = 0; d < directories.count; d++) {
+    const names = patches.names.get(directories.inode[d]);
+    if (names === undefined) continue;
+    rows.startDirectory(d);
+    for (const [name, child] of names) {
+      const bytes = Buffer.from(name, 'latin1');
+      rows.add(child, bytes, 0, bytes.length);
+      if (rows.isFull) yield rows.take();
+    }
+  }
 }
 
 function readBlock(

@@ -3,11 +3,10 @@
  * in rounds, each in disk order.
  */
 import { bytesOf } from '../../bytes/layout.ts';
-import { InodeFlag } from '../filesystem.ts';
 import { crcU64, crcWithHole } from './checksum.ts';
 import { readExtentNode } from './extents.ts';
 import { readIndirectBlock } from './indirect.ts';
-import { type Pending, takeParsed } from './inode.ts';
+import { type Pending, shownTarget, takeParsed } from './inode.ts';
 import type { InodeRows } from './inode-rows.ts';
 import { EXT4_XATTR_MAGIC, ext4_xattr_header } from './layouts.ts';
 import { ascendingOrder, readPieces } from './read-pieces.ts';
@@ -71,7 +70,8 @@ function blockVisitor(
       return;
     }
     if (level === PendingLevel.symlink) {
-      addTarget(rows, row, bytesOf(view, at, rows.size[row]));
+      const target = shownTarget(rows, row, bytesOf(view, at, rows.size[row]));
+      if (target !== undefined) rows.addLiteral(row, target);
       return;
     }
     if (walk.treeBlocksLeft <= next.count || next.count > WAITING_MAX) {
@@ -84,14 +84,6 @@ function blockVisitor(
     if (level <= PendingLevel.indirect) readExtentNode(walk, rows, next, row, view, at, block, level, first, limit);
     else readIndirectBlock(walk, rows, next, row, view, at, block, level - PendingLevel.indirect, first, limit);
   };
-}
-
-function addTarget(rows: InodeRows, row: number, target: Uint8Array): void {
-  if ((rows.flags[row] & InodeFlag.encrypted) === 0 && target.includes(0)) {
-    rows.problem(row, 'symbolic link target has a NUL in it');
-    return;
-  }
-  rows.addLiteral(row, target);
 }
 
 /** The attributes of a block, or what is wrong with it. */

@@ -4,9 +4,10 @@
  */
 import { crc32cRaw } from '../../bytes/crc32c.ts';
 import { FormatError } from '../../bytes/errors.ts';
-import { bytesOf } from '../../bytes/layout.ts';
+import { bytesOf, viewOf } from '../../bytes/layout.ts';
 import { type Bytes, joinU64 } from '../../bytes/units.ts';
-import { ext4Type, Incompat, RoCompat } from './features.ts';
+import { HashVersion } from './directory-hash.ts';
+import { Compat, ext4Type, Incompat, RoCompat } from './features.ts';
 import { EXT4_SUPER_MAGIC, ext4_super_block, GOOD_OLD_INODE_SIZE } from './layouts.ts';
 
 const SB = ext4_super_block;
@@ -41,6 +42,8 @@ export interface Geometry {
   readonly state: number;
   readonly lastOrphan: number;
   readonly journalInode: number;
+  /** 0: none. */
+  readonly orphanFileInode: number;
   /** Inodes at or above `firstInode` that are not files: journal, quota, orphan file, snapshots. */
   readonly hiddenInodes: ReadonlySet<number>;
   readonly hiddenInodeMax: number;
@@ -49,6 +52,8 @@ export interface Geometry {
   /** Seeds the hashes of attribute values kept in inodes, with or without metadata_csum. */
   readonly valueHashSeed: number;
   readonly hasGdtCsum: boolean;
+  /** Of names in indexed directories (directory-hash.ts). */
+  readonly hash: { readonly version: number; readonly seed: readonly number[] };
 }
 
 /** Whether these 1024 bytes carry the magic number at all. */
@@ -118,10 +123,12 @@ export function decodeSuperblock(view: DataView): Geometry {
     state: s.s_state,
     lastOrphan: s.s_last_orphan,
     journalInode: s.s_journal_inum,
+    orphanFileInode: (compat & Compat.orphanFile) !== 0 ? s.s_orphan_file_inum : 0,
     hiddenInodes,
     hiddenInodeMax: Math.max(0, ...hiddenInodes),
     checksumSeed: hasCsum ? chosenSeed : undefined,
     valueHashSeed: chosenSeed,
+    hash: hashOf(s.s_def_hash_version, (s.s_flags & UNSIGNED_HASH) !== 0, s.s_hash_seed),
     hasGdtCsum: (roCompat & RoCompat.gdtCsum) !== 0,
   };
   checkGeometry(geometry);
@@ -135,7 +142,7 @@ export function checkFits(geometry: Geometry, volumeBytes: Bytes): void {
   throw new FormatError(
     'corrupt',
     WHERE,
-    `the filesystem has ${needed} bytes, the volume only ${volumeBytes}: the image is cut short`,
+    `the filesystem has ${needed} bytes, the volume only ${volumeBytes}: the image is cut short; copy it again, whole`,
   );
 }
 
@@ -176,6 +183,16 @@ function checkGeometry(g: Geometry): void {
   must(g.firstInode >= 11 && g.firstInode <= g.inodesCount, `first inode ${g.firstInode} of ${g.inodesCount}`);
   must(g.freeInodesCount <= g.inodesCount, `${g.freeInodesCount} free inodes of ${g.inodesCount}`);
   must(g.reservedGdtBlocks <= g.blockSize / 4, `${g.reservedGdtBlocks} blocks reserved for descriptors`);
+}
+
+const UNSIGNED_HASH = 2;
+
+function hashOf(version: number, isUnsigned: boolean, seed: Uint8Array): Geometry['hash'] {
+  const words = viewOf(seed);
+  return {
+    version: version < HashVersion.unsigned && isUnsigned ? version + HashVersion.unsigned : version,
+    seed: [0, 4, 8, 12].map((at) => words.getUint32(at, true)),
+  };
 }
 
 function joinBlocks(high: number, low: number): number {

@@ -1,16 +1,23 @@
 /** What the parts of one walk share, and the blocks that a batch still has to read before it is whole. */
 import type { Bytes } from '../../bytes/units.ts';
+import { ExtentKind } from '../filesystem.ts';
+import type { Overlay } from '../overlay.ts';
 import type { ReadAt } from '../volume.ts';
-import type { DirectoryList, InodeSet } from './directory-list.ts';
+import { DirectoryList, InodeSet } from './directory-list.ts';
 import type { Groups } from './groups.ts';
 import type { InodeRows } from './inode-rows.ts';
+import type { Patches } from './patches.ts';
 import type { Geometry } from './superblock.ts';
-import type { XattrReader } from './xattr.ts';
+import { XattrReader } from './xattr.ts';
 
 export interface WalkState {
   readonly g: Geometry;
   readonly groups: Groups;
   readonly readAt: ReadAt;
+  /** Blocks that a journal has newer copies of; content in them is given by the place of the copy. */
+  readonly overlay: Overlay | undefined;
+  /** What fast commits changed. */
+  readonly patches: Patches | undefined;
   readonly signal: AbortSignal | undefined;
   readonly directories: DirectoryList;
   /** Inodes given out in a batch. */
@@ -22,6 +29,35 @@ export interface WalkState {
   /** Tree blocks that may still be read: each belongs to one file, so there are fewer than the volume has blocks. */
   treeBlocksLeft: number;
 }
+
+export interface WalkOptions {
+  readonly overlay?: Overlay | undefined;
+  readonly patches?: Patches | undefined;
+  readonly notes?: string[];
+  /** Inodes to keep bits for; 0 for a look at single inodes. */
+  readonly inodes: number;
+}
+
+export const newWalkState = (
+  g: Geometry,
+  groups: Groups,
+  readAt: ReadAt,
+  { overlay, patches, notes = [], inodes }: WalkOptions,
+  signal?: AbortSignal,
+): WalkState => ({
+  g,
+  groups,
+  readAt,
+  overlay,
+  patches,
+  signal,
+  directories: new DirectoryList(),
+  listed: new InodeSet(inodes),
+  directorySet: new InodeSet(inodes),
+  xattrs: new XattrReader(),
+  notes,
+  treeBlocksLeft: g.blocksCount,
+});
 
 /** Codes of `PendingBlocks.level`: 0 to 4 are extent nodes of that depth. */
 export const PendingLevel = {
@@ -97,10 +133,44 @@ export function addMapped(
   const directory = rows.directory[row];
   if (directory >= 0) {
     addDirectoryBlocks(walk, directory, fileBlock, count, diskBlock, kind);
+  } else if (walk.overlay !== undefined && kind === ExtentKind.stored) {
+    addOverlaid(walk.overlay, rows, row, fileBlock * bs, count * bs, diskBlock * bs, later);
   } else if (later) {
     rows.addLaterExtent(kind, fileBlock * bs, count * bs, diskBlock * bs);
   } else {
     rows.addExtent(row, kind, fileBlock * bs, count * bs, diskBlock * bs);
+  }
+}
+
+/** An extent on a volume whose journal holds data too: blocks with a newer copy there are extents of their own. */
+function addOverlaid(
+  overlay: Overlay,
+  rows: InodeRows,
+  row: number,
+  fileOffset: Bytes,
+  length: Bytes,
+  volumeOffset: Bytes,
+  later: boolean,
+): void {
+  const add = (kind: number, from: Bytes, bytes: Bytes, at: Bytes): void => {
+    if (later) rows.addLaterExtent(kind, from, bytes, at);
+    else rows.addExtent(row, kind, from, bytes, at);
+  };
+  for (let done = 0; done < length; ) {
+    const next = Math.min(length, overlay.nextFrom(volumeOffset + done) - volumeOffset);
+    if (next > done) add(ExtentKind.stored, fileOffset + done, next - done, volumeOffset + done);
+    done = next;
+    for (; done < length; done += overlay.unit) {
+      const source = overlay.sourceOf(volumeOffset + done);
+      if (source === undefined) break;
+      if (source instanceof Uint8Array) {
+        // A block of inodes that a fast commit changed: no file's content, whatever a damaged extent says.
+        add(ExtentKind.stored, fileOffset + done, overlay.unit, volumeOffset + done);
+        continue;
+      }
+      const kind = source.head === undefined ? ExtentKind.stored : ExtentKind.escaped;
+      add(kind, fileOffset + done, overlay.unit, source.at);
+    }
   }
 }
 

@@ -7,7 +7,6 @@ import { loadNativeCrc32c } from '../../bytes/crc32c.ts';
 import type { InodeBatch, WalkBatch } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
 import { inodeTableChecker } from './checksum.ts';
-import { DirectoryList, InodeSet } from './directory-list.ts';
 import { GroupFlag, type Groups } from './groups.ts';
 import { addInode, flagsOf, type InodeTablePiece, isListed, linksOf, type Pending, tablePiece } from './inode.ts';
 import { InodeRows } from './inode-rows.ts';
@@ -15,8 +14,7 @@ import { readNames } from './names.ts';
 import { readAhead } from './read-pieces.ts';
 import { resolveBlocks } from './resolve.ts';
 import type { Geometry } from './superblock.ts';
-import { PendingBlocks, type WalkState } from './walk-state.ts';
-import { XattrReader } from './xattr.ts';
+import { newWalkState, PendingBlocks, type WalkOptions, type WalkState } from './walk-state.ts';
 import { resolveValues } from './xattr-values.ts';
 
 /** Bytes of inode table read at once, and such reads under way. */
@@ -25,27 +23,19 @@ const TABLE_READS = 3;
 /** A batch is closed once its rows lead to about this many extents in tree blocks: 25 bytes each, twice. */
 const EXTENTS_PER_BATCH = 1024 * 1024;
 
-/** @throws whatever is not a FormatError: damage is told in batches and `notes` */
+/**
+ * @param readAt through the overlay, where a journal was replayed
+ * @throws whatever is not a FormatError: damage is told in batches and `notes`
+ */
 export async function* walkExt4(
   g: Geometry,
   groups: Groups,
   readAt: ReadAt,
-  notes: string[],
+  options: Omit<WalkOptions, 'inodes'>,
   signal?: AbortSignal,
 ): AsyncGenerator<WalkBatch> {
   loadNativeCrc32c();
-  const walk: WalkState = {
-    g,
-    groups,
-    readAt,
-    signal,
-    directories: new DirectoryList(),
-    listed: new InodeSet(g.inodesCount),
-    directorySet: new InodeSet(g.inodesCount),
-    xattrs: new XattrReader(),
-    notes,
-    treeBlocksLeft: g.blocksCount,
-  };
+  const walk = newWalkState(g, groups, readAt, { ...options, inodes: g.inodesCount }, signal);
   yield* readInodes(walk);
   yield* readNames(walk);
 }

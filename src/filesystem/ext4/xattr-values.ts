@@ -68,7 +68,9 @@ function giveValue(walk: WalkState, rows: InodeRows, wanted: PendingValue, value
   }
 }
 
-async function readValues(walk: WalkState, inodes: readonly number[]): Promise<Map<number, Value>> {
+/** By inode. Values are read through the overlay, so their extents are not to be moved to the copies in the journal. */
+async function readValues(outer: WalkState, inodes: readonly number[]): Promise<Map<number, Value>> {
+  const walk = { ...outer, overlay: undefined };
   const rows = new InodeRows(VALUES_AT_ONCE);
   const pending = { blocks: new PendingBlocks(), values: [] };
   const at = new Float64Array(inodes.length);
@@ -100,6 +102,7 @@ async function readValues(walk: WalkState, inodes: readonly number[]): Promise<M
     }
   }
   await resolveBlocks(walk, rows, pending);
+  outer.treeBlocksLeft = walk.treeBlocksLeft;
   const batch = rows.finish();
   const values = new Map<number, Value>();
   for (let row = 0; row < batch.count; row++) values.set(batch.inode[row], await readValue(walk, batch, row));

@@ -3,9 +3,8 @@
  * headers and the free list that the btrees keep for themselves are not in it, and so are copied. A group whose btree
  * cannot be trusted is copied as a whole. Linux fs/xfs/libxfs/xfs_alloc.c.
  */
-import { type Runs, RunsBuilder } from '../../bytes/extents.ts';
+import { type Runs, RunsBuilder, unionRuns } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
-import { union } from '../ext4/allocation.ts';
 import { ascendingOrder } from '../ext4/read-pieces.ts';
 import type { ReadAt } from '../volume.ts';
 import { readGroupTree } from './group-tree.ts';
@@ -34,7 +33,7 @@ export async function readAllocated(
   }
   const end = g.blocksCount * g.blockSize;
   used.add(end, volumeBytes - end);
-  return union(used.finish(), logRun(g));
+  return unionRuns(used.finish(), logRun(g));
 }
 
 /**

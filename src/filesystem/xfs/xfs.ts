@@ -3,9 +3,8 @@
  * Linux fs/xfs. Everything is read through `ReadAt`, so that an overlay can lie under it.
  */
 import { FormatError } from '../../bytes/errors.ts';
-import type { Runs } from '../../bytes/extents.ts';
+import { type Runs, unionRuns } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
-import { union } from '../ext4/allocation.ts';
 import type { Filesystem, FilesystemIdentity, OpenFilesystem } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
 import { readAllocated, readAllocatedBefore } from './allocation.ts';
@@ -80,7 +79,7 @@ async function openReplayed(
   const notes = ['the log was replayed in memory', ...notesOf(groups)];
   return filesystemOf({ geometry, groups, readAt, notes, replayed }, async (ofSignal) => {
     const now = await readAllocated(geometry, groups, readAt, volumeBytes, notes, ofSignal);
-    return union(now, await readAllocatedBefore(before, rawGroups, raw, ofSignal));
+    return unionRuns(now, await readAllocatedBefore(before, rawGroups, raw, ofSignal));
   });
 }
 

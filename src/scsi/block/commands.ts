@@ -59,6 +59,30 @@ export interface BlockRange {
   readonly bytchk: number;
 }
 
+/** COMPARE AND WRITE, 89h. SBC-4, 5.3. */
+export const CompareAndWrite = layout(16, {
+  operationCode: u8(0),
+  protect: bits(1, 7, 5),
+  dpo: bit(1, 4),
+  fua: bit(1, 3),
+  logicalBlockAddress: u64be(2),
+  numberOfLogicalBlocks: u8(13),
+  groupNumber: bits(14, 4, 0),
+  control: u8(15),
+});
+/** WRITE ATOMIC(16), 9Ch. SBC-4, 5.48. */
+export const WriteAtomic16 = layout(16, {
+  operationCode: u8(0),
+  protect: bits(1, 7, 5),
+  dpo: bit(1, 4),
+  fua: bit(1, 3),
+  logicalBlockAddress: u64be(2),
+  atomicBoundary: u16be(10),
+  transferLength: u16be(12),
+  groupNumber: bits(14, 4, 0),
+  control: u8(15),
+});
+
 /** Decodes any of the layouts above by the length of the CDB. An address above 2^53 becomes the highest exact number: out of any device's range. */
 export function decodeBlockRange(cdb: Uint8Array): BlockRange {
   const view = viewOf(cdb);
@@ -72,7 +96,7 @@ export function decodeBlockRange(cdb: Uint8Array): BlockRange {
       const beyond = view.getUint32(2) > 0x1f_ffff;
       return {
         lba: beyond ? Number.MAX_SAFE_INTEGER : Block16.logicalBlockAddress.get(view, 0),
-        blocks: Block16.transferLength.get(view, 0),
+        blocks: cdb[0] === OperationCode.compareAndWrite ? cdb[13] : Block16.transferLength.get(view, 0),
         protect: Block16.protect.get(view, 0),
         fua: Block16.fua.get(view, 0),
         bytchk: Block16.bytchk.get(view, 0),
@@ -95,11 +119,25 @@ export const read16 = (lba: Lba, blocks: number): Uint8Array =>
   Block16.encode({ operationCode: OperationCode.read16, logicalBlockAddress: lba, transferLength: blocks });
 export const write16 = (lba: Lba, blocks: number): Uint8Array =>
   Block16.encode({ operationCode: OperationCode.write16, logicalBlockAddress: lba, transferLength: blocks });
+/** WRITE SAME(16) with a block of zeros as data and, if `unmap`, leave to let go of the blocks instead. SBC-3, 5.44. */
+export const writeSame16 = (lba: Lba, blocks: number, unmap: boolean): Uint8Array =>
+  Block16.encode({
+    operationCode: OperationCode.writeSame16,
+    fua: unmap, // the bit is UNMAP here
+    logicalBlockAddress: lba,
+    transferLength: blocks,
+  });
 /** The whole unit. */
 export const synchronizeCache10 = (): Uint8Array => Block10.encode({ operationCode: OperationCode.synchronizeCache10 });
 
 /** READ CAPACITY(10), 25h. SBC-3, 5.12. */
 export const readCapacity10 = (): Uint8Array => Block10.encode({ operationCode: OperationCode.readCapacity10 });
+export const ReadCapacity10 = layout(10, {
+  operationCode: u8(0),
+  logicalBlockAddress: u32be(2),
+  pmi: bit(8, 0),
+  control: u8(9),
+});
 export const ReadCapacity10Data = layout(8, {
   lastLba: u32be(0), // FFFFFFFFh: ask with READ CAPACITY(16)
   blockLength: u32be(4),
@@ -118,6 +156,55 @@ export const readCapacity16 = (allocationLength = 32): Uint8Array =>
     serviceAction: ServiceActionIn16.readCapacity16,
     allocationLength,
   });
+/** GET LBA STATUS, 9Eh/12h. SBC-4, 5.6. */
+export const GetLbaStatus = layout(16, {
+  operationCode: u8(0),
+  serviceAction: bits(1, 4, 0),
+  startingLogicalBlockAddress: u64be(2),
+  allocationLength: u32be(10),
+  control: u8(15),
+});
+const LbaStatusDescriptor = layout(16, {
+  logicalBlockAddress: u64be(0),
+  numberOfLogicalBlocks: u32be(8),
+  provisioningStatus: bits(12, 3, 0), // 0 mapped, 1 deallocated
+});
+/** A run of blocks of one kind. */
+export interface LbaStatus {
+  readonly lba: Lba;
+  readonly blocks: number;
+  readonly deallocated: boolean;
+}
+export function encodeLbaStatus(statuses: readonly LbaStatus[]): Uint8Array {
+  const out = new Uint8Array(8 + 16 * statuses.length);
+  const view = viewOf(out);
+  view.setUint32(0, out.length - 4);
+  for (const [i, { lba, blocks, deallocated }] of statuses.entries())
+    LbaStatusDescriptor.write(view, 8 + 16 * i, {
+      logicalBlockAddress: lba,
+      numberOfLogicalBlocks: blocks,
+      provisioningStatus: deallocated ? 1 : 0,
+    });
+  return out;
+}
+
+/** READ DEFECT DATA(10), 37h. SBC-4, 5.17. */
+export const ReadDefectData10 = layout(10, {
+  operationCode: u8(0),
+  lists: bits(2, 4, 3), // REQ_PLIST, REQ_GLIST
+  format: bits(2, 2, 0),
+  allocationLength: u16be(7),
+  control: u8(9),
+});
+/** READ DEFECT DATA(12), B7h. SBC-4, 5.18. */
+export const ReadDefectData12 = layout(12, {
+  operationCode: u8(0),
+  lists: bits(1, 4, 3),
+  format: bits(1, 2, 0),
+  allocationLength: u32be(6),
+  control: u8(11),
+});
+
 /** SBC-3, table 76. */
 export const ReadCapacity16Data = layout(32, {
   lastLba: u64be(0),
@@ -196,9 +283,10 @@ export function decodeUnmapList(data: Uint8Array): { readonly lba: Lba; readonly
   return out;
 }
 
-/** Block limits VPD page B0h, body. SBC-3, 6.5.3. */
+/** Block limits VPD page B0h, body. SBC-4, 6.6.3. */
 export const BlockLimitsPage = layout(60, {
   wsnz: bit(0, 0),
+  maximumCompareAndWriteLength: u8(1),
   optimalTransferLengthGranularity: u16be(2),
   maximumTransferLength: u32be(4), // blocks; 0: no limit
   optimalTransferLength: u32be(8),
@@ -206,6 +294,9 @@ export const BlockLimitsPage = layout(60, {
   maximumUnmapBlockDescriptorCount: u32be(20),
   optimalUnmapGranularity: u32be(24),
   maximumWriteSameLength: u64be(32),
+  maximumAtomicTransferLength: u32be(40),
+  atomicAlignment: u32be(44),
+  atomicTransferLengthGranularity: u32be(48),
 });
 /** Block device characteristics VPD page B1h, body. SBC-3, 6.5.2. */
 export const BlockCharacteristicsPage = layout(60, { mediumRotationRate: u16be(0) }); // 1: does not rotate
@@ -214,6 +305,7 @@ export const ProvisioningPage = layout(4, {
   thresholdExponent: u8(0),
   lbpu: bit(1, 7), // UNMAP
   lbpws: bit(1, 6), // WRITE SAME(16) with UNMAP
+  lbpws10: bit(1, 5), // WRITE SAME(10) with UNMAP
   lbprz: bit(1, 2),
   provisioningType: bits(2, 2, 0), // 2: thin
 });

@@ -42,6 +42,17 @@ export const MoveMedium = layout(12, {
   control: u8(11),
 });
 
+/** EXCHANGE MEDIUM. SMC-3, 6.3: what is at the first destination goes to the second, what is at the source to the first. */
+export const ExchangeMedium = layout(12, {
+  operationCode: u8(0),
+  transport: u16be(2),
+  source: u16be(4),
+  firstDestination: u16be(6),
+  secondDestination: u16be(8),
+  invert: bits(10, 1, 0), // INV1, INV2
+  control: u8(11),
+});
+
 /** READ ELEMENT STATUS. SMC-3, 6.12. */
 export const ReadElementStatus = layout(12, {
   operationCode: u8(0),

@@ -40,4 +40,8 @@ export const DeviceCapabilitiesPage = layout(20, {
   moveFromSlot: bits(5, 3, 0),
   moveFromMailSlot: bits(6, 3, 0),
   moveFromDrive: bits(7, 3, 0),
+  exchangeFromTransport: bits(12, 3, 0),
+  exchangeFromSlot: bits(13, 3, 0),
+  exchangeFromMailSlot: bits(14, 3, 0),
+  exchangeFromDrive: bits(15, 3, 0),
 });

@@ -39,6 +39,7 @@ export const StandardInquiry = layout(74, {
   versionDescriptor1: u16be(58),
   versionDescriptor2: u16be(60),
   versionDescriptor3: u16be(62),
+  versionDescriptor4: u16be(64),
 });
 
 /** Version descriptors, no version claimed. SPC-4, table 142. */
@@ -60,7 +61,7 @@ export interface InquiryData {
   readonly vendor: string;
   readonly product: string;
   readonly revision: string;
-  /** At most three. */
+  /** At most four. */
   readonly versionDescriptors: readonly number[];
 }
 
@@ -82,6 +83,7 @@ export const encodeInquiryData = (data: InquiryData): Uint8Array =>
     versionDescriptor1: data.versionDescriptors[0] ?? 0,
     versionDescriptor2: data.versionDescriptors[1] ?? 0,
     versionDescriptor3: data.versionDescriptors[2] ?? 0,
+    versionDescriptor4: data.versionDescriptors[3] ?? 0,
   });
 
 /** Reads standard INQUIRY data of 36 bytes or more. @throws RangeError when there is less */

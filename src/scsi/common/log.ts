@@ -13,6 +13,17 @@ export const LogSense = layout(10, {
   allocationLength: u16be(7),
   control: u8(9),
 });
+/** SPC-4, 6.5. */
+export const LogSelect = layout(10, {
+  operationCode: u8(0), // 4Ch
+  pcr: bit(1, 1), // parameter code reset
+  sp: bit(1, 0),
+  pageControl: bits(2, 7, 6),
+  pageCode: bits(2, 5, 0),
+  subpageCode: u8(3),
+  parameterListLength: u16be(7),
+  control: u8(9),
+});
 export const logSense = (
   pageCode: number,
   allocationLength = 4096,

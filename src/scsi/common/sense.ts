@@ -75,6 +75,10 @@ export const invalidFieldInParameterList = (byte: number, bitNumber?: number): S
 export const parameterListLengthError = (): Sense => illegalRequest(0x1a, 0x00);
 /** 5h/21/00. */
 export const lbaOutOfRange = (): Sense => illegalRequest(0x21, 0x00);
+/** Whatever keeps the medium is full: SBC-4's code for a thin unit without resources. The medium itself is as good as before. */
+export const spaceExhausted = (more: Partial<Sense> = {}): Sense => sense(SenseKey.dataProtect, 0x27, 0x07, more);
+export const isSpaceExhausted = ({ key, asc, ascq }: Sense): boolean =>
+  key === SenseKey.dataProtect && asc === 0x27 && ascq === 0x07;
 /** Bh/4B/00: fewer bytes came than the command says. */
 export const dataPhaseError = (): Sense => sense(SenseKey.abortedCommand, 0x4b, 0x00);
 

@@ -1,7 +1,7 @@
 /** Vital product data pages. SPC-4, 7.8; the device types' own pages only as framed bytes. */
-import { createHash } from 'node:crypto';
 import { FormatError } from '../../bytes/errors.ts';
-import { bits, layout, u8, u16be, viewOf } from '../../bytes/layout.ts';
+import { bit, bits, layout, u8, u16be, viewOf } from '../../bytes/layout.ts';
+import { sha256 } from '../../bytes/sha256.ts';
 import type { Designator } from '../copy/list.ts';
 
 export const VpdPage = {
@@ -44,6 +44,16 @@ export function vpdBody(data: Uint8Array, pageCode: number): Uint8Array {
   if (found !== pageCode) throw new FormatError('corrupt', where, `page ${found.toString(16)}h came instead`);
   return data.subarray(4, 4 + Math.min(VpdHeader.pageLength.get(view, 0), data.byteLength - 4));
 }
+
+/** Extended INQUIRY Data page 86h, body. SPC-4, 7.8.7. */
+export const ExtendedInquiryPage = layout(60, {
+  headsup: bit(1, 2), // task attributes that are known
+  ordsup: bit(1, 1),
+  simpsup: bit(1, 0),
+  vSup: bit(2, 0), // a volatile cache
+  luiclr: bit(3, 0), // unit attentions go with their nexus
+  maximumSupportedSenseDataLength: u8(9),
+});
 
 /** Designation descriptor, without its designator. SPC-4, table 607. */
 export const DesignationDescriptor = layout(4, {
@@ -111,7 +121,7 @@ const OUI = [0x52, 0x45, 0x4c]; // locally administered (second bit of 52h), hen
  * seed always names the same unit. 100 of its bits come from SHA-256 of the seed.
  */
 export function naaDesignator(seed: string): Designator {
-  const digest = createHash('sha256').update(`reelmap logical unit ${seed}`).digest();
+  const digest = sha256(new TextEncoder().encode(`reelmap logical unit ${seed}`));
   const value = new Uint8Array(16);
   value.set(digest.subarray(0, 16));
   value[0] = 0x60 | (OUI[0] >>> 4);

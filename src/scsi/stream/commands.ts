@@ -113,3 +113,13 @@ export const ReportDensitySupport = layout(10, {
   allocationLength: u16be(7),
   control: u8(9),
 });
+
+/** FORMAT MEDIUM. SSC-4, 7.1. */
+export const FormatMedium = layout(6, {
+  operationCode: u8(0),
+  verify: bit(1, 1),
+  immed: bit(1, 0),
+  format: bits(2, 3, 0),
+  transferLength: u16be(3),
+  control: u8(5),
+});

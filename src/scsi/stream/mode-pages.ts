@@ -3,12 +3,64 @@ import { bit, bits, layout, u8, u16be, u24be, u32be } from '../../bytes/layout.t
 
 export const StreamPage = {
   none: 0x00,
+  errorRecovery: 0x01,
+  disconnectReconnect: 0x02,
+  control: 0x0a,
   dataCompression: 0x0f,
   deviceConfiguration: 0x10,
   mediumPartition: 0x11,
+  informationalExceptions: 0x1c,
   mediumConfiguration: 0x1d,
   all: 0x3f,
 } as const;
+
+/** Subpages of the control and the device configuration page. */
+export const StreamSubpage = { extension: 0x01, logicalBlockProtection: 0xf0, all: 0xff } as const;
+
+/** Read-Write Error Recovery page. SSC-4, 8.3.5. */
+export const ErrorRecoveryPage = layout(12, {
+  pageCode: bits(0, 5, 0),
+  pageLength: u8(1), // 0Ah
+  readRetryCount: u8(3),
+  writeRetryCount: u8(8),
+});
+
+/** Control page. SPC-4, 7.5.8. */
+export const ControlPage = layout(12, {
+  pageCode: bits(0, 5, 0),
+  pageLength: u8(1), // 0Ah
+  tst: bits(2, 7, 5), // 1: a task set for each nexus
+});
+
+/** Header of a subpage. SPC-4, table 446. */
+export const SubpageHeader = layout(4, {
+  spf: bit(0, 6),
+  pageCode: bits(0, 5, 0),
+  subpageCode: u8(1),
+  pageLength: u16be(2),
+});
+
+/** Control Data Protection page, 0Ah/F0h. SSC-4, 8.3.9. */
+export const LogicalBlockProtectionPage = layout(32, {
+  spf: bit(0, 6),
+  pageCode: bits(0, 5, 0),
+  subpageCode: u8(1),
+  pageLength: u16be(2), // 1Ch
+  method: u8(4), // 0 none, 1 Reed-Solomon CRC, 2 CRC-32C
+  informationLength: bits(5, 5, 0), // bytes behind each block
+  lbpW: bit(6, 7),
+  lbpR: bit(6, 6),
+  rbdp: bit(6, 5),
+});
+
+/** Informational Exceptions Control page: TapeAlert is asked for, not reported. SSC-4, 8.3.6. */
+export const InformationalExceptionsPage = layout(12, {
+  pageCode: bits(0, 5, 0),
+  pageLength: u8(1), // 0Ah
+  perf: bit(2, 7),
+  dexcpt: bit(2, 3),
+  mrie: bits(3, 3, 0),
+});
 
 /** The DEVICE-SPECIFIC PARAMETER byte of the mode parameter header. SSC-4, table 116. */
 export const DeviceSpecificParameter = layout(1, {

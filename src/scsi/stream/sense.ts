@@ -1,6 +1,6 @@
 /** The sense data of a tape drive, each by the event it tells of. SSC-4, 4.2 and the clauses of the commands. */
 import type { Sense } from '../common/sense.ts';
-import { SenseKey, sense } from '../common/sense.ts';
+import { SenseKey, sense, spaceExhausted } from '../common/sense.ts';
 
 /** READ or SPACE met a filemark; `left` of the request was not done. */
 export const filemarkMet = (left: number): Sense =>
@@ -23,11 +23,8 @@ export const volumeOverflow = (left: number): Sense =>
 export const unrecoveredRead = (left: number): Sense => sense(SenseKey.mediumError, 0x11, 0x00, { information: left });
 /** A write that had ended GOOD out of the buffer has failed since. */
 export const deferredWriteError = (): Sense => sense(SenseKey.mediumError, 0x0c, 0x00, { deferred: true });
-/**
- * What was buffered cannot be stored because whatever keeps the medium is full: SBC-4's code for a thin unit without
- * resources, so that nobody takes the cartridge for a bad one.
- */
-export const spaceAllocationFailed = (): Sense => sense(SenseKey.dataProtect, 0x27, 0x07, { deferred: true });
+/** What was buffered cannot be stored because whatever keeps the medium is full: nobody is to take the cartridge for a bad one. */
+export const spaceAllocationFailed = (): Sense => spaceExhausted({ deferred: true });
 /** The drive cannot tell where on the medium it is. */
 export const positionError = (): Sense => sense(SenseKey.mediumError, 0x15, 0x02);
 export const mediumNotPresent = (): Sense => sense(SenseKey.notReady, 0x3a, 0x00);
@@ -37,3 +34,10 @@ export const wormOverwrite = (): Sense => sense(SenseKey.dataProtect, 0x30, 0x0c
 export const removalPrevented = (): Sense => sense(SenseKey.illegalRequest, 0x53, 0x02);
 /** MODE SENSE for saved values. */
 export const savingNotSupported = (): Sense => sense(SenseKey.illegalRequest, 0x39, 0x00);
+/** Logical block guard check failed: the block's CRC is not its own. `left` of the request was not written. */
+export const guardCheckFailed = (left: number): Sense =>
+  sense(SenseKey.abortedCommand, 0x10, 0x01, { information: left });
+/** The command is for the beginning of a partition alone. */
+export const appendPositionError = (): Sense => sense(SenseKey.illegalRequest, 0x3b, 0x0c);
+/** A cleaning cartridge is in the drive. */
+export const cleaningCartridge = (): Sense => sense(SenseKey.notReady, 0x30, 0x03);

@@ -3,6 +3,7 @@
  * manager sends them. SPC-4, 5.17.4, 6.4.5. A unit is found by comparing designators with its own VPD page 83h.
  */
 import { FormatError } from '../../bytes/errors.ts';
+import type { Lender } from '../../bytes/lender.ts';
 import type { Bytes, Lba } from '../../bytes/units.ts';
 import { executeWithRetry, type Retried } from '../../initiator/retry.ts';
 import { ScsiError } from '../../initiator/scsi-error.ts';
@@ -46,11 +47,15 @@ export interface StreamDevice {
 }
 export type CopyDevice = BlockDevice | StreamDevice;
 
-/** Resolves every CSCD that the list's segments name. A fault is thrown later, by the segment that needs the device. */
+/**
+ * Resolves every CSCD that the list's segments name. A fault is thrown later, by the segment that needs the device.
+ * `onBehalfOf`: whose reservations count.
+ */
 export async function resolveDevices(
   list: ReceivedCopyList,
   units: readonly LogicalUnit[],
   receiver: LogicalUnit,
+  onBehalfOf: string,
 ): Promise<ReadonlyMap<number, CopyDevice | CopyAborted>> {
   const ids = new Set<number>();
   for (const segment of list.segments) {
@@ -60,7 +65,7 @@ export async function resolveDevices(
   const out = new Map<number, CopyDevice | CopyAborted>();
   for (const id of ids) {
     try {
-      out.set(id, await resolve(list, id, units, receiver));
+      out.set(id, await resolve(list, id, units, receiver, onBehalfOf));
     } catch (error) {
       if (!(error instanceof CopyAborted)) throw error;
       out.set(id, error);
@@ -74,14 +79,15 @@ async function resolve(
   id: number,
   units: readonly LogicalUnit[],
   receiver: LogicalUnit,
+  onBehalfOf: string,
 ): Promise<CopyDevice> {
-  if (id === CscdIds.thisLogicalUnit) return open(id, receiver, undefined, 0, false);
+  if (id === CscdIds.thisLogicalUnit) return open(id, receiver, onBehalfOf, undefined, 0, false);
   const cscd = list.cscds[id];
   if (cscd === undefined) throw new CopyAborted({ asc: 0x08, ascq: 0x04 });
   const unit = await findUnit(cscd.designator, units);
   if (unit === undefined) throw new CopyAborted({ asc: 0x08, ascq: 0x04, ...cscdPointer(id) });
   const length = cscd.kind === 'block' ? cscd.blockLength : cscd.fixedBlockLength;
-  return open(id, unit, list.deviceTypes[id], length, cscd.pad);
+  return open(id, unit, onBehalfOf, list.deviceTypes[id], length, cscd.pad);
 }
 
 /** Designators of units, asked once: a unit's page 83h does not change. */
@@ -111,11 +117,12 @@ const isBlockType = (type: number): boolean => [0x00, 0x04, 0x05, 0x07, 0x0e].in
 async function open(
   id: number,
   unit: LogicalUnit,
+  onBehalfOf: string,
   expected: number | undefined,
   length: Bytes,
   pad: boolean,
 ): Promise<CopyDevice> {
-  const execute = unit.forNexus(COPY_MANAGER_NEXUS);
+  const execute = unit.forNexus(COPY_MANAGER_NEXUS, undefined, onBehalfOf);
   const answer = await send(execute, { cdb: inquiry(96), dataInLength: 96 }, { device: unit.name, words: 'INQUIRY' });
   if (answer.kind !== 'good') throw new CopyAborted({ asc: 0x0d, ascq: 0x02, ...cscdPointer(id) });
   const { peripheralDeviceType, peripheralQualifier } = decodeInquiryData(answer.dataIn);
@@ -206,14 +213,15 @@ const positioned = (device: StreamDevice, words: string): Retried => ({
 const transferLength = (device: StreamDevice, length: Bytes): number =>
   device.fixedBlockLength === 0 ? length : length / device.fixedBlockLength;
 
-/** WRITE(6) of one transfer. */
-export async function writeStream(device: StreamDevice, from: Uint8Array): Promise<StreamWrite> {
+/** WRITE(6) of one transfer. `lender`: owner of its memory, if it can be kept. */
+export async function writeStream(device: StreamDevice, from: Uint8Array, lender?: Lender): Promise<StreamWrite> {
   const cdb = ReadWrite6.encode({
     operationCode: OperationCode.write6,
     fixed: device.fixedBlockLength > 0,
     transferLength: transferLength(device, from.length),
   });
-  const sent = await send(device.execute, { cdb, dataOut: from }, positioned(device, 'WRITE(6)'));
+  const command = { cdb, dataOut: from, ...(lender && { dataOutLender: lender }) };
+  const sent = await send(device.execute, command, positioned(device, 'WRITE(6)'));
   if (sent.kind === 'good') return { written: from.length, trouble: undefined };
   if (sent.kind === 'gone')
     return { written: 0, trouble: new CopyAborted({ asc: 0x0d, ascq: 0x02, ...cscdPointer(device.id) }) };

@@ -18,6 +18,7 @@ import {
   type Sense,
 } from '../../scsi/common/sense.ts';
 import { statusCode } from '../../scsi/common/status.ts';
+import { supportedCommand } from '../../scsi/common/supported-commands.ts';
 import { VpdPage } from '../../scsi/common/vpd.ts';
 import { DescriptorType, ExtendedCopy } from '../../scsi/copy/descriptors.ts';
 import { decodeCopyList } from '../../scsi/copy/parameter-list.ts';
@@ -55,7 +56,7 @@ export interface CopyManagerOptions {
   readonly parameters?: Partial<OperatingParameters>;
   /** Bytes of one READ(16) or WRITE(16) of the copy manager's own, a multiple of 4096. */
   readonly blockTransferBytesMax?: number;
-  /** Buffers of a copy, at least 3: two may be held by residue. */
+  /** Buffers of a copy, at least 4: two may be held by residue, one by the drive until it gets the next record. */
   readonly queueDepth?: number;
   /** Bytes of each of them, a multiple of 4096. */
   readonly bufferBytes?: number;
@@ -63,10 +64,22 @@ export interface CopyManagerOptions {
 
 const BUFFER_BYTES = 4 * MiB;
 const BLOCK_TRANSFER_BYTES = 1 * MiB;
-/** Reading runs at most this many buffers ahead of writing. */
-export const QUEUE_DEPTH = 3;
+/** Reading runs at most this many buffers ahead of what is on the medium: two of them are being written. */
+export const QUEUE_DEPTH = 6;
+const QUEUE_DEPTH_MIN = 4;
 /** Buffers that stay allocated between copies. */
 const BUFFERS_KEPT = 2 * QUEUE_DEPTH;
+/** A copy may be of a whole cartridge; SPC-4 lets it take as long. */
+const COPY_SECONDS = 24 * 3600;
+const COPY_COMMANDS = [
+  supportedCommand('83 1f 00 00 00 00 00 00 00 00 ff ff ff ff 00 00', {
+    serviceAction: CopyOut.extendedCopyLid1,
+    timeoutSeconds: COPY_SECONDS,
+  }),
+  ...[CopyIn.copyStatusLid1, CopyIn.operatingParameters, CopyIn.failureDetailsLid1].map((serviceAction) =>
+    supportedCommand('84 1f ff 00 00 00 00 00 00 00 ff ff ff ff 00 00', { serviceAction }),
+  ),
+];
 /** Ended copies whose status is kept. */
 const SAVED_MAX = 256;
 
@@ -79,14 +92,14 @@ interface Saved {
 
 export class CopyManager {
   readonly parameters: OperatingParameters;
-  readonly #units: () => readonly LogicalUnit[];
+  readonly #units: (nexus: string) => readonly LogicalUnit[];
   readonly #options: CopyManagerOptions;
   readonly #pool: SlabPool;
   readonly #running = new Map<string, CopyRun | undefined>();
   readonly #saved = new Map<string, Saved>();
 
-  /** `units`: those that CSCD descriptors can name. */
-  constructor(units: () => readonly LogicalUnit[], options: CopyManagerOptions = {}) {
+  /** `units`: those that the CSCD descriptors of a nexus can name. */
+  constructor(units: (nexus: string) => readonly LogicalUnit[], options: CopyManagerOptions = {}) {
     this.#units = units;
     this.#options = options;
     this.parameters = { ...COPY_DEFAULTS, ...options.parameters };
@@ -113,6 +126,7 @@ export class CopyManager {
         }),
       },
       vpdPages: { [VpdPage.thirdPartyCopy]: () => encodeThirdPartyCopyPage(parameters) },
+      supported: COPY_COMMANDS,
     };
   }
 
@@ -147,7 +161,7 @@ export class CopyManager {
     this.#saved.delete(key);
     this.#running.set(key, undefined);
     try {
-      const devices = await resolveDevices(list, this.#units(), unit);
+      const devices = await resolveDevices(list, this.#units(context.nexus), unit, context.nexus);
       const run = new CopyRun(list, devices, this.#runOptions(context));
       this.#running.set(key, run);
       const outcome = await run.run();
@@ -163,7 +177,7 @@ export class CopyManager {
   #runOptions(context: CommandContext) {
     return {
       pool: this.#pool,
-      queueDepth: Math.max(QUEUE_DEPTH, this.#options.queueDepth ?? QUEUE_DEPTH),
+      queueDepth: Math.max(QUEUE_DEPTH_MIN, this.#options.queueDepth ?? QUEUE_DEPTH),
       blockTransferBytesMax: this.#options.blockTransferBytesMax ?? BLOCK_TRANSFER_BYTES,
       segmentBytesMax: this.parameters.segmentBytesMax,
       ...(context.signal === undefined ? {} : { signal: context.signal }),

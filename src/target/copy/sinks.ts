@@ -49,10 +49,10 @@ export class SegmentAborted extends Error {
 /** Tape: each `write` bytes are one WRITE(6), in order, each one done before the next. */
 export function streamSink(device: StreamDevice, write: Bytes, progress: Progress, signal?: AbortSignal): Sink {
   return {
-    async write(bytes) {
+    async write(bytes, slab) {
       for (let at = 0; at < bytes.length; at += write) {
         signal?.throwIfAborted();
-        const outcome = await writeStream(device, bytes.subarray(at, at + write));
+        const outcome = await writeStream(device, bytes.subarray(at, at + write), slab);
         advance(progress, outcome.written);
         if (outcome.trouble !== undefined) throw new SegmentAborted(progress, outcome.trouble);
       }

@@ -4,11 +4,13 @@
  * Invariants
  * - A slab is filled from its start on; what lies in it is one run of the byte stream, so that a tape record which is
  *   whole in it goes out as it is.
- * - A slab is free again when it is closed (nothing more will be filled in) and every holder has let go.
+ * - A slab is free again when it is closed (nothing more will be filled in) and every holder has let go. A tape drive may
+ *   hold it until its bytes are on the medium, past the end of the copy.
  */
 
 import { alignedBuffer } from '../../bytes/aligned.ts';
 import { assert } from '../../bytes/errors.ts';
+import type { Lender } from '../../bytes/lender.ts';
 import type { Bytes } from '../../bytes/units.ts';
 
 /** Bytes of a slab; whoever keeps them past the call retains the slab. */
@@ -19,7 +21,7 @@ export interface Chunk {
 }
 export const chunkBytes = (chunk: Chunk): Uint8Array => chunk.slab.memory.subarray(chunk.start, chunk.end);
 
-export class Slab {
+export class Slab implements Lender {
   readonly memory: Uint8Array;
   filled: Bytes = 0;
   #holders = 1; // whoever fills it
@@ -71,6 +73,7 @@ export class Slabs {
   readonly #free: Uint8Array[] = [];
   readonly #waiting: (() => void)[] = [];
   #made = 0;
+  #closed = false;
 
   constructor(pool: SlabPool, count: number, byteLength: Bytes) {
     this.#pool = pool;
@@ -94,8 +97,9 @@ export class Slabs {
   freed(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
-  /** Hands the memory back for the next copy. Slabs still held are left to the garbage collector. */
+  /** Hands the memory back for the next copy; that of slabs still held follows when they are let go. */
   close(): void {
+    this.#closed = true;
     for (const memory of this.#free.splice(0)) this.#pool.give(memory);
   }
 
@@ -105,7 +109,8 @@ export class Slabs {
     return this.#pool.take(this.#byteLength);
   }
   #freed(slab: Slab): void {
-    this.#free.push(slab.memory);
+    if (this.#closed) this.#pool.give(slab.memory);
+    else this.#free.push(slab.memory);
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }

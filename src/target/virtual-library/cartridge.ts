@@ -3,7 +3,8 @@
  *
  *     <library>/cartridges/<BARCODE>/data             record data, contiguous
  *                                    map              record boundaries and checksums (tape/map-format.ts)
- *                                    cartridge.json   case: barcode, switch, chip
+ *                                    cartridge.json   case: barcode, switch
+ *                                    chip.json        chip.ts, once something is written to it
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,13 +12,15 @@ import { FormatError } from '../../bytes/errors.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
 import { type Bytes, bytes, type TapeObject } from '../../bytes/units.ts';
-import { replaceFile, syncFolder } from '../../storage/atomic-file.ts';
+import { replaceFile, syncFolderAside, writeNewFile } from '../../storage/atomic-file.ts';
 import { openFileStore } from '../../storage/file-store.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
 import { isHeld, tryLock } from '../../storage/process-lock.ts';
 import { formatMedium, openMedium } from '../../tape/file-medium.ts';
 import type { TapeMedium } from '../../tape/medium.ts';
 import { ObjectMap } from '../../tape/object-map.ts';
 import type { CartridgeInfo } from '../tape-drive-state.ts';
+import { openChip } from './chip.ts';
 
 /** cartridge.json */
 export interface CartridgeCase {
@@ -40,6 +43,9 @@ export interface NewCartridge {
 /** Volume tags hold 32 characters; these are also safe as folder names. */
 export const BARCODE = /^[A-Z0-9]{1,32}$/;
 
+/** Libraries know cleaning cartridges by their barcode. */
+const CLEANING = /^CLN/;
+
 const folderOf = (cartridges: string, barcode: string): string => join(cartridges, barcode);
 
 /** Makes a blank cartridge; it is there whole or not at all. @throws FormatError when the barcode is taken or no barcode */
@@ -49,37 +55,65 @@ export async function createCartridge(cartridges: string, spec: NewCartridge): P
     throw new FormatError('unsupported', `cartridge ${barcode}`, 'a barcode has 1 to 32 capital letters and digits');
   const folder = folderOf(cartridges, barcode);
   if (existsSync(folder)) throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already');
-  mkdirSync(cartridges, { recursive: true });
+  makeFolders(cartridges);
+  removeLeftOver(cartridges, barcode);
   const making = join(cartridges, `.${barcode}.${process.pid}.new`);
-  rmSync(making, { recursive: true, force: true });
+  try {
+    await fillCartridge(making, folder, spec);
+    publish(making, folder, barcode);
+  } catch (error) {
+    rmSync(making, { recursive: true, force: true });
+    throw error;
+  }
+  await syncFolderAside(cartridges);
+}
+
+/** What killed processes left of this cartridge. */
+function removeLeftOver(cartridges: string, barcode: string): void {
+  for (const name of readdirSync(cartridges)) {
+    const [, left, pid] = /^\.([A-Z0-9]+)\.(\d+)\.new$/.exec(name) ?? [];
+    if (left === barcode && (Number(pid) === process.pid || !existsSync(`/proc/${pid}`)))
+      rmSync(join(cartridges, name), { recursive: true, force: true });
+  }
+}
+
+function publish(making: string, folder: string, barcode: string): void {
+  try {
+    renameSync(making, folder);
+  } catch (cause) {
+    if (!existsSync(folder)) throw cause;
+    throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already', { cause });
+  }
+}
+
+/** @param folder what it will be called, for errors */
+async function fillCartridge(making: string, folder: string, spec: NewCartridge): Promise<void> {
+  const { barcode, capacity, earlyWarningZone, worm } = spec;
   mkdirSync(making);
   {
-    await using data = await openFileStore(join(making, 'data'), { writable: true, create: true });
-    await using map = await openFileStore(join(making, 'map'), { writable: true, create: true });
-    const { capacity, earlyWarningZone, worm } = spec;
+    const store = (file: string) =>
+      openFileStore(join(making, file), { writable: true, create: true, name: join(folder, file) });
+    await using data = await store('data');
+    await using map = await store('map');
     await formatMedium(
       { data, map, name: `cartridge ${barcode}` },
       { capacity, ...(earlyWarningZone !== undefined && { earlyWarningZone }), ...(worm !== undefined && { worm }) },
     );
-    await map.flush();
   }
-  writeCase(making, {
+  const info = {
     barcode,
     serialNumber: toHex(systemRandom(5)).toUpperCase(),
     writeProtected: false,
     createdAt: new Date().toISOString(),
-  });
-  try {
-    renameSync(making, folder);
-  } catch (cause) {
-    rmSync(making, { recursive: true, force: true });
-    throw new FormatError('unsupported', `cartridge ${barcode}`, 'is there already', { cause });
-  }
-  syncFolder(cartridges);
+  };
+  await writeNewFile(join(making, CASE_FILE), caseText(info), join(folder, CASE_FILE));
+  await syncFolderAside(making);
 }
 
-const writeCase = (folder: string, info: CartridgeCase): void =>
-  replaceFile(join(folder, 'cartridge.json'), `${JSON.stringify(info, undefined, 1)}\n`);
+const CASE_FILE = 'cartridge.json';
+const caseText = (info: CartridgeCase): string => `${JSON.stringify(info, undefined, 1)}\n`;
+
+const writeCase = (folder: string, info: CartridgeCase): void => replaceFile(join(folder, CASE_FILE), caseText(info));
 
 /** @throws FormatError when it is not there or damaged */
 export function readCase(cartridges: string, barcode: string): CartridgeCase {
@@ -151,7 +185,9 @@ export async function openCartridge(
     const map = await openFileStore(join(folder, 'map'), { writable, direct: 'never', name: `${name}, map` });
     opened.push(map);
     const medium = await openMedium({ data, map, name, writable, digest, release });
-    return { medium, cartridge: { barcode, serialNumber: info.serialNumber, manufacturer: 'REELMAP' } };
+    const { serialNumber } = info;
+    const cleaning = CLEANING.test(barcode);
+    return { medium, cartridge: { barcode, serialNumber, manufacturer: 'REELMAP', chip: openChip(folder), cleaning } };
   } catch (error) {
     for (const one of opened.reverse()) await one[Symbol.asyncDispose]();
     throw error;
@@ -165,6 +201,8 @@ export interface CartridgeMap extends AsyncDisposable {
   readonly worm: boolean;
   /** Objects, filemarks and bytes of record data up to end of data. */
   readonly end: { readonly objects: number; readonly files: number; readonly dataEnd: Bytes };
+  /** Damage that costs nothing yet, each naming its place. */
+  readonly warnings: readonly string[];
   /** Byte of the `data` file at which an object begins; undefined: there is no such object. */
   dataOffset(object: TapeObject): Promise<Bytes | undefined>;
 }
@@ -182,6 +220,7 @@ export async function openCartridgeMap(cartridges: string, barcode: string): Pro
       capacity: bytes(map.header.capacity),
       worm: map.header.worm,
       end: { ...map.end, dataEnd: bytes(map.end.dataEnd) },
+      warnings: map.warnings,
       dataOffset: async (object) => {
         if (object >= map.end.objects) return undefined;
         const { offset, exact } = await map.placeOf(object);

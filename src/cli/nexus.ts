@@ -1,0 +1,2 @@
+/** The client's initiator port. */
+export const NEXUS = 'client';
