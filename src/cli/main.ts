@@ -53,6 +53,7 @@ export async function main(
   own: readonly string[],
   loadServices: () => Promise<Services> = async () => (await import('./compose.ts')).services,
 ): Promise<ExitStatus> {
+  const start = systemClock();
   let output: Output | undefined;
   let ended: () => void = () => {};
   try {
@@ -65,7 +66,7 @@ export async function main(
     const found = await parse(chosen.name, chosen.words);
     if (typeof found === 'number') return found;
     output = createOutput({ json: found.options.json === true });
-    const { context, end } = contextOf(found.options, output, loadServices);
+    const { context, end } = contextOf(found.options, start, output, loadServices);
     ended = end;
     const status = await found.action(context);
     ended();
@@ -173,7 +174,7 @@ interface Context {
   readonly end: () => void;
 }
 
-function contextOf(options: CommonOptions, output: Output, services: () => Promise<Services>): Context {
+function contextOf(options: CommonOptions, start: number, output: Output, services: () => Promise<Services>): Context {
   let progress: Progress | undefined;
   let signal: AbortSignal | undefined;
   const context: CommandContext = {
@@ -185,7 +186,7 @@ function contextOf(options: CommonOptions, output: Output, services: () => Promi
       progress ??= createProgress({
         output,
         clock: systemClock,
-        start: systemClock() - performance.now(),
+        start,
         columns: terminalColumns,
       });
       return progress;

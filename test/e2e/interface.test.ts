@@ -191,7 +191,7 @@ describeWithTools(['mke2fs'], 'output that nobody takes', () => {
   it('a reader that is gone before the end does not stop a backup', () => {
     expect(shell('reelmap backup vol.img 2>/dev/null | true').status).toBe(0);
     expect(shell('reelmap backup vol.img --json | true').status).toBe(0);
-    expect(shell('reelmap sets').stdout.trimEnd().split('\n')).toHaveLength(1 + countOfSets());
+    expect(shell('reelmap sets').stdout.match(/^[0-9a-f]{8} /gm)).toHaveLength(countOfSets());
   });
 
   const countOfSets = (): number => (JSON.parse(run('sets', '--json').stdout) as unknown[]).length;

@@ -309,7 +309,7 @@ describeWithTools(TOOLS, 'a block bitmap without a checksum', () => {
       const filesystem = await openMemory(s.good);
       const whole = await filesystem.allocated();
       expect(filesystem.notes).toEqual([]);
-      const groups = [...s.layout.text.matchAll(/^Group (\d+): \(Blocks (\d+)-(\d+)\)[^]*?Block bitmap at (\d+)/gm)];
+      const groups = [...s.layout.text.matchAll(/^Group (\d+): \(Blocks (\d+)-(\d+)\)[\s\S]*?Block bitmap at (\d+)/gm)];
       expect(groups.length).toBeGreaterThan(1);
       for (const [, group, first, last, bitmap] of groups) {
         const at = Number(bitmap) * BS + 300 + Number(group);
