@@ -39,6 +39,8 @@ export interface Output {
   raw(data: Uint8Array): void;
   /** A value on a line of its own. */
   value(value: unknown): void;
+  /** As `value`, at once: for programs that watch. */
+  event(value: unknown): void;
   /** The values as one JSON array, each on a line, as they come; it stops when nobody reads any more. */
   array(values: AsyncIterable<unknown> | Iterable<unknown>): Promise<void>;
   /** A line for people, on standard error; nothing with --json. */
@@ -100,6 +102,10 @@ export function createOutput(options: OutputOptions): Output {
     line: (words) => text(`${words}\n`),
     raw,
     value: (value) => text(`${JSON.stringify(value)}\n`),
+    event(value) {
+      text(`${JSON.stringify(value)}\n`);
+      flush();
+    },
     async array(values) {
       let separator = '[\n';
       for await (const value of values) {

@@ -144,8 +144,7 @@ export function createProgress(options: ProgressOptions): Progress {
   const emit = (state: ProgressState, pace: Pace): void => {
     if (output.json) {
       const { rate, secondsLeft } = pace;
-      output.value({ event: 'progress', ...state, rate: Math.round(rate), secondsLeft });
-      output.flush();
+      output.event({ event: 'progress', ...state, rate: Math.round(rate), secondsLeft });
     } else if (width !== undefined && width > 0) {
       say(`\r\x1b[K${progressBar(state, pace, width)}`);
       barShown = true;

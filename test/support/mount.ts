@@ -1,9 +1,21 @@
 /** Loop mounts, where the machine lets a test have them: root, and a kernel that knows the filesystem. */
 import { execFileSync, spawnSync } from 'node:child_process';
 
+/** mount(8) finds a free loop device and then takes it: two at once may find the same, and one of them is told it is busy. */
+const TRIES = 10;
+
+function mountLoop(image: string, folder: string, options: string): void {
+  for (let left = TRIES; ; left--) {
+    const { status, stderr } = spawnSync('mount', ['-o', `loop,${options}`, image, folder], { encoding: 'utf8' });
+    if (status === 0) return;
+    if (left === 0 || !/busy/.test(stderr)) throw new Error(`mount ${image}: ${stderr}`);
+    spawnSync('sleep', ['0.1']);
+  }
+}
+
 /** Mounts an image, calls back, and unmounts whatever happens. */
 export function withMount<T>(image: string, folder: string, options: string, use: () => T): T {
-  execFileSync('mount', ['-o', `loop,${options}`, image, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
+  mountLoop(image, folder, options);
   try {
     return use();
   } finally {
@@ -14,7 +26,11 @@ export function withMount<T>(image: string, folder: string, options: string, use
 /** Whether this image can be mounted here and now. */
 export function canMount(image: string, folder: string, options: string): boolean {
   if (process.getuid?.() !== 0) return false;
-  if (spawnSync('mount', ['-o', `loop,${options}`, image, folder]).status !== 0) return false;
+  try {
+    mountLoop(image, folder, options);
+  } catch {
+    return false;
+  }
   return spawnSync('umount', [folder]).status === 0;
 }
 

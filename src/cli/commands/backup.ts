@@ -242,15 +242,15 @@ function teller(context: CommandContext): (event: BackupEvent) => void {
       case 'phase':
         walked ||= event.phase === 'walked';
         show();
-        if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
+        if (output.json) output.event({ event: event.kind, ...event, seconds: performance.now() / 1000 });
         return;
       case 'committed':
-        if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
+        if (output.json) output.event({ event: event.kind, ...event, seconds: performance.now() / 1000 });
         return;
       case 'start':
         if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
         if (output.json)
-          output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
+          output.event({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
         return;
       case 'cartridge':
         output.note(`cartridge ${event.barcode}${event.labelled ? ', labelled' : ''}`);
