@@ -29,6 +29,8 @@ export interface VerifyRequest {
   /** Now, ISO 8601: the date of what is found. */
   readonly at: string;
   readonly progress: (done: Bytes, total: Bytes) => void;
+  /** Entries looked at for damage, once the tape is read. */
+  readonly looked?: (entries: number) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -192,7 +194,10 @@ class Verification {
     const proven = [...this.#proven.values()].flat().sort((a, b) => a.from - b.from);
     const lost = proven.filter(({ level }) => level === 'damaged');
     const index = lost.length === 0 ? undefined : await openSet(store, set).catch(noneIfDamaged);
-    const affected = index === undefined ? { files: [], fileCount: 0 } : await affectedFiles(index, set, lost);
+    const affected =
+      index === undefined
+        ? { files: [], fileCount: 0 }
+        : await affectedFiles(index, this.#request, lost, stopped === undefined);
     const read = proven.filter(({ level }) => level !== 'damaged');
     const rank = read.reduce((least, one) => Math.min(least, proofRank(one)), PROOF_LEVELS.length - 1);
     return {
@@ -248,22 +253,31 @@ function shortened(findings: readonly Finding[], { volumeOffset, byteLength }: C
 /** Every name with content in a lost range. Reads the whole index; called only when something is lost. */
 async function affectedFiles(
   index: SetIndex,
-  { manifest }: StoredSet,
+  { set: { manifest }, looked, signal }: VerifyRequest,
   lost: Tiling,
+  interruptible: boolean, // not again, when it was stopped before
 ): Promise<{ files: AffectedFile[]; fileCount: number }> {
   const files: AffectedFile[] = [];
   let fileCount = 0;
-  for (const { number, indexed } of manifest.filesystems) {
+  let count = 0;
+  for (const { number, indexed, path = '' } of manifest.filesystems) {
+    const above = path
+      .split('/')
+      .slice(1)
+      .map((name) => Buffer.from(name));
     const root = indexed ? await index.root(number).catch(noneIfDamaged) : undefined;
     if (root === undefined) continue;
     for await (const { parents, entries } of index.walk(root, () => {})) {
+      if (interruptible) signal?.throwIfAborted();
+      count += entries.length;
+      looked?.(count);
       for (const entry of entries) {
         const range = damageOf(entry, lost);
         if (range === undefined) continue;
         fileCount++;
         if (files.length >= FILES_MAX) continue;
         const { filesystem, inode } = entry;
-        files.push({ path: [...parents, entry.name], filesystem, inode, reason: range.reason ?? 'damaged' });
+        files.push({ path: [...above, ...parents, entry.name], filesystem, inode, reason: range.reason ?? 'damaged' });
       }
     }
   }

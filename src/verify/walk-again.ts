@@ -117,9 +117,10 @@ export async function walkAgain(
     store,
     startedAt,
     note,
-    walked: () => {},
+    walked: (inodes) => env.at?.(`walking ${volumeName} again, from tape:`, inodes, 'inodes'),
     source,
     stored,
+    storedUntil: isComplete(chunks) ? Number.POSITIVE_INFINITY : endOf(chunks),
     set: fromHex(set),
     ...(signal && { signal }),
   });
@@ -154,6 +155,9 @@ export async function walkAgain(
   await sealSet(store, manifest);
   return manifest;
 }
+
+const endOf = (chunks: readonly FoundChunk[]): number =>
+  chunks.reduce((end, { record }) => Math.max(end, record.volumeOffset + record.byteLength), 0);
 
 function extentsOf(chunks: readonly FoundChunk[]): Runs {
   const builder = new RunsBuilder();

@@ -167,14 +167,14 @@ describeWithTools([...LVM_TOOLS, 'mke2fs', 'dumpe2fs', 'e2fsck', 'mkswap', 'pyth
     {
       await using session = await site.open();
       const result = await session.verify(set, new MemoryStore({ content: source }));
-      expect([result.level, result.damaged]).toEqual(['equal-to-snapshot', []]);
+      expect([result.level, result.unread]).toEqual(['equal-to-snapshot', []]);
     }
     const broken = await site.copy();
     const [chunk] = manifest.chunks;
     await damage(broken, 'RM1', (file) => file.kind === 'chunk', Math.floor(chunk.copies[0].records / 2));
     await using session = await broken.open();
     const result = await session.verify(set);
-    expect(result.damaged.length).toBeGreaterThan(0);
+    expect(result.findings.length).toBeGreaterThan(0);
     const paths = result.files.map(({ path }) => path.map((name) => Buffer.from(name).toString()).join('/'));
     expect(paths.length).toBeGreaterThan(0);
     expect(paths.every((path) => /^(1|2|3|4|5|vg\/\w+)\//.test(path))).toBe(true);

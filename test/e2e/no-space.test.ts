@@ -162,7 +162,7 @@ describeWithTools(['mke2fs', 'diff', 'cmp'], 'no space', () => {
     beforeAll(() => {
       const tree = mkdtempSync(join(ground.folder, 'big-'));
       for (let i = 0; i < 800; i++) writeFileSync(join(tree, `file ${i}`), patterned(300, i));
-      writeFileSync(join(tree, 'large'), patterned(24 * 2 ** 20, 11));
+      writeFileSync(join(tree, 'large'), Buffer.alloc(24 * 2 ** 20, patterned(65_521, 11)));
       big = join(ground.folder, 'big.img');
       makeVolume(big, tree, 40 * 2 ** 20);
       rmSync(tree, { recursive: true });

@@ -65,7 +65,7 @@ describeWithTools(['mke2fs', 'diff', 'cmp'], 'stopped by a signal', () => {
     ground = makeGround();
     tree = mkdtempSync(join(ground.folder, 'big-'));
     for (let i = 0; i < FILES; i++) writeFileSync(join(tree, `f${i}`), patterned(2000 + i, i));
-    writeFileSync(join(tree, 'large'), patterned(BIG_BYTES, 11));
+    writeFileSync(join(tree, 'large'), Buffer.alloc(BIG_BYTES, patterned(65_521, 11)));
     big = join(ground.folder, 'big.img');
     makeVolume(big, tree, BIG_BYTES + 24 * 2 ** 20);
     home = homeCopy(ground);

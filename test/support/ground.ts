@@ -26,7 +26,7 @@ export function makeGround(): Ground {
   const [tree, image, home] = ['tree', 'vol.img', 'home'].map((name) => join(folder, name));
   mkdirSync(join(tree, 'docs/sub'), { recursive: true });
   for (let i = 1; i <= 40; i++) writeFileSync(join(tree, `docs/f${i}`), patterned(i * 97, i));
-  writeFileSync(join(tree, 'docs/sub/big'), patterned(BIG_BYTES, 99));
+  writeFileSync(join(tree, 'docs/sub/big'), Buffer.alloc(BIG_BYTES, patterned(65_521, 99)));
   symlinkSync('docs/f1', join(tree, 'link'));
   makeVolume(image, tree);
   const { status, stderr } = reelmap(['backup', image, '--name', 'base'], { home });

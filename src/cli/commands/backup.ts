@@ -119,6 +119,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
   const { store, dataRuns } = volume;
   if (store.byteLength === 0)
     throw new UserError(quote(encodeArgument(word)), 'is empty', 'name a volume with a filesystem on it');
+  context.progress().update({ phase: 'reading the metadata', unit: 'bytes' });
   const source = await openSource(
     {
       readAt: readAtOf(store, found.name),
@@ -171,7 +172,7 @@ async function run(
     clock: context.clock,
     random: systemRandom,
     program: PROGRAM,
-    report: (event) => tell(context, event),
+    report: teller(context),
     waitForCartridge: (message) => waitForCartridge(context, place, message, options.waitTape === true),
     isAtWork: (pid) => place.library.driveAddresses.some((one) => place.library.driveHolder(one)?.pid === pid),
   };
@@ -217,32 +218,47 @@ async function waitForCartridge(
   return true;
 }
 
-function tell(context: CommandContext, event: BackupEvent): void {
+/** Says what the backup does. Copy and walk go on side by side: the copy is shown while there is any left. */
+function teller(context: CommandContext): (event: BackupEvent) => void {
   const { output } = context;
   const progress = context.progress();
-  switch (event.kind) {
-    case 'copied':
-      progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
-      return;
-    case 'walked':
-      return;
-    case 'committed':
-    case 'phase':
-      if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
-      return;
-    case 'start':
-      if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
-      if (output.json)
-        output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
-      return;
-    case 'cartridge':
-      progress.end();
-      output.note(`cartridge ${event.barcode}${event.labelled ? ', labelled' : ''}`);
-      return;
-    case 'note':
-      progress.end();
-      output.note(event.text);
-  }
+  let copied = false;
+  let walked = false;
+  const show = (): void => {
+    if (copied) progress.update({ phase: walked ? 'writing the index to tape' : 'indexing', unit: 'bytes' });
+  };
+  return (event) => {
+    switch (event.kind) {
+      case 'copied':
+        copied = event.bytes >= event.totalBytes;
+        progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
+        show();
+        return;
+      case 'walked': {
+        const { inodes, inodeEstimate } = event;
+        if (copied) progress.update({ phase: 'walking', done: inodes, total: inodeEstimate, unit: 'inodes' });
+        return;
+      }
+      case 'phase':
+        walked ||= event.phase === 'walked';
+        show();
+        if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
+        return;
+      case 'committed':
+        if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
+        return;
+      case 'start':
+        if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
+        if (output.json)
+          output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
+        return;
+      case 'cartridge':
+        output.note(`cartridge ${event.barcode}${event.labelled ? ', labelled' : ''}`);
+        return;
+      case 'note':
+        output.note(event.text);
+    }
+  };
 }
 
 function tellPlan({ output }: CommandContext, source: VolumeSource): ExitStatus {

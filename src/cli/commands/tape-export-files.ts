@@ -63,7 +63,8 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
   const manifest = await wholeManifest(place.store, stored);
   makeFolder(textPath(dir), options.overwrite === true);
   const cartridges = await stationCartridges(place.station, manifest.cartridges, (text) => output.note(text));
-  const copier = new Copier(context, cartridges, dir);
+  const total = manifest.chunks.reduce((sum, { copies: [copy] }) => sum + copy.records * manifest.recordSize, 0);
+  const copier = new Copier(context, cartridges, dir, total);
   for (const wanted of filesOf(manifest)) await copier.copy(wanted);
   const index = await findIndex(cartridges, manifest);
   if (typeof index === 'string') copier.problem(index);
@@ -117,10 +118,13 @@ class Copier {
   readonly #buffer = new Uint8Array(RECORD_BYTES_MAX);
   readonly #files: { readonly name: string; readonly byteLength: Bytes }[] = [];
   readonly #problems: string[] = [];
+  /** About what there is to copy: label and index come on top. */
+  readonly #total: Bytes;
   #bytes = 0;
 
-  constructor(context: CommandContext, cartridges: StationCartridges, dir: string) {
+  constructor(context: CommandContext, cartridges: StationCartridges, dir: string, total: Bytes) {
     this.#context = context;
+    this.#total = total;
     this.#cartridges = cartridges;
     this.#dir = dir;
   }
@@ -175,7 +179,8 @@ class Copier {
       byteLength += data.length;
       this.#bytes += data.length;
       const { name } = this.#files[this.#files.length - 1];
-      this.#context.progress().update({ phase: 'copying', done: this.#bytes, unit: 'bytes', detail: name });
+      const total = Math.max(this.#bytes, this.#total);
+      this.#context.progress().update({ phase: 'copying', done: this.#bytes, total, unit: 'bytes', detail: name });
     }
   }
 

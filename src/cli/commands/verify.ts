@@ -55,11 +55,13 @@ async function verify(context: CommandContext, word: string, options: Options): 
       'name the volume that was backed up',
     );
   }
+  const progress = context.progress();
+  const checked = (rows: number): void => progress.update({ phase: 'checking the index', done: rows, unit: 'rows' });
   const { store, library } = place;
-  const problems = [...(await checkSet(store, manifest)).problems, ...(await checkChunks(store, stored))];
+  const checks = await checkSet(store, manifest, { checked, signal: context.signal() });
+  const problems = [...checks.problems, ...(await checkChunks(store, stored))];
   const warnings = await warningsOf(library, manifest);
   const at = new Date(context.clock()).toISOString();
-  const progress = context.progress();
   const result = await verifySet({
     store,
     set: stored,
@@ -67,6 +69,7 @@ async function verify(context: CommandContext, word: string, options: Options): 
     ...(against && found && { against: readAtOf(against, found.name) }),
     at,
     progress: (done, total) => progress.update({ phase: 'verifying', done, total, unit: 'bytes' }),
+    looked: (entries) => progress.update({ phase: 'looking for what is lost', done: entries, unit: 'entries' }),
     signal: context.signal(),
   });
   progress.end();
