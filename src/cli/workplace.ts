@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { SourceDisk } from '../backup/environment.ts';
 import { FormatError, UserError } from '../bytes/errors.ts';
 import type { Bytes } from '../bytes/units.ts';
-import { openExt4 } from '../filesystem/ext4/ext4.ts';
+import { openExt4, openExt4Backup } from '../filesystem/ext4/ext4.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
 import { recogniseMember, recogniseOther } from '../filesystem/recognise/recognise.ts';
 import { openXfs } from '../filesystem/xfs/xfs.ts';
@@ -32,7 +32,13 @@ import { quote } from './quoting.ts';
 import { indexFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
-export const filesystemOpeners: readonly OpenFilesystem[] = [recogniseMember, openExt4, openXfs, recogniseOther];
+export const filesystemOpeners: readonly OpenFilesystem[] = [
+  recogniseMember,
+  openExt4,
+  openXfs,
+  recogniseOther,
+  openExt4Backup,
+];
 
 export interface WorkplaceOptions extends DriveOptions {
   readonly disks: readonly DiskToServe[];

@@ -1,4 +1,5 @@
 /** Feature bits of ext2/3/4 and what this walker makes of them. Linux fs/ext4/ext4.h, "Feature set definitions". */
+import { ext4_super_block } from './layouts.ts';
 
 export const Compat = { hasJournal: 0x4, dirIndex: 0x20, sparseSuper2: 0x200, orphanFile: 0x1000 } as const;
 
@@ -54,7 +55,7 @@ const READ =
   Incompat.casefold;
 
 /** Names of the features in `incompat` that forbid reading, unknown ones as `FEATURE_I18` as e2fsprogs has them. */
-export function unreadFeatures(incompat: number): string[] {
+function unreadFeatures(incompat: number): string[] {
   const names: string[] = [];
   for (let bit = 0; bit < 32; bit++) {
     const mask = 2 ** bit;
@@ -71,4 +72,14 @@ const EXT3_RO_COMPAT = 0x1 | 0x2 | 0x4; // sparse_super, large_file, btree_dir
 export function ext4Type(compat: number, incompat: number, roCompat: number): 'ext2' | 'ext3' | 'ext4' {
   if ((incompat & ~EXT3_INCOMPAT) !== 0 || (roCompat & ~EXT3_RO_COMPAT) !== 0) return 'ext4';
   return (compat & Compat.hasJournal) !== 0 ? 'ext3' : 'ext2';
+}
+
+/** Why the features forbid a walk, one clause, in the order in which it matters to the user. */
+export function featuresRefused(view: DataView): string | undefined {
+  const { s_feature_incompat, s_rev_level } = ext4_super_block;
+  const incompat = s_rev_level.get(view, 0) > 0 ? s_feature_incompat.get(view, 0) : 0;
+  if ((incompat & Incompat.journalDev) !== 0) return 'it is an external journal (journal_dev), not a filesystem';
+  const names = unreadFeatures(incompat);
+  if (names.length === 0) return undefined;
+  return `it has ${names.length === 1 ? 'the feature' : 'the features'} ${names.join(', ')}, which this version cannot read`;
 }

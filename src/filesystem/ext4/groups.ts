@@ -28,6 +28,12 @@ export interface Groups {
   readonly flags: Uint8Array;
 }
 
+/** What there is to say: `notes` cost nothing, `damage` costs files. */
+export interface Said {
+  readonly notes: string[];
+  readonly damage: string[];
+}
+
 export const GroupFlag = {
   inodeUninit: BlockGroupFlag.inodeUninit,
   blockUninit: BlockGroupFlag.blockUninit,
@@ -113,10 +119,10 @@ export function baseMetadataBlocks(g: Geometry, group: number): number {
 }
 
 /**
- * Reads all descriptors. One that is damaged comes from a backup; where none is whole, the group is `lost`; `notes` says so.
+ * Reads all descriptors. One that is damaged comes from a backup; where none is whole, the group is `lost`; `said` says so.
  * @throws FormatError `io` when the descriptor blocks cannot be read at all
  */
-export async function readGroups(g: Geometry, readAt: ReadAt, notes: string[], signal?: AbortSignal): Promise<Groups> {
+export async function readGroups(g: Geometry, readAt: ReadAt, said: Said, signal?: AbortSignal): Promise<Groups> {
   const groups: Groups = {
     blockBitmap: new Float64Array(g.groupCount),
     inodeBitmap: new Float64Array(g.groupCount),
@@ -138,7 +144,7 @@ export async function readGroups(g: Geometry, readAt: ReadAt, notes: string[], s
       if (piece.view === undefined || !takeDescriptor(g, groups, group, piece.view, at)) bad.push(group);
     }
   }
-  if (bad.length > 0) await repairGroups(g, groups, bad, readAt, notes, signal);
+  if (bad.length > 0) await repairGroups(g, groups, bad, readAt, said, signal);
   return groups;
 }
 
@@ -147,7 +153,7 @@ async function repairGroups(
   groups: Groups,
   bad: readonly number[],
   readAt: ReadAt,
-  notes: string[],
+  said: Said,
   signal?: AbortSignal,
 ): Promise<void> {
   const perBlock = descriptorsPerBlock(g);
@@ -167,11 +173,13 @@ async function repairGroups(
     if (block.copies.some((copy) => takeDescriptor(g, groups, group, copy, at))) {
       groups.flags[group] = GroupFlag.fromBackup;
       groups.unusedInodes[group] = 0;
-      notes.push(`descriptor of group ${group} is damaged, its backup was used`);
+      said.notes.push(`descriptor of group ${group} is damaged, its backup was used`);
     } else {
       groups.flags[group] = GroupFlag.lost;
       groups.blockBitmap[group] = groups.inodeBitmap[group] = groups.inodeTable[group] = 0;
-      notes.push(`descriptor of group ${group} is damaged and has no good backup: the files of its inodes are lost`);
+      said.damage.push(
+        `descriptor of group ${group} is damaged and has no good backup: the files of its inodes are lost`,
+      );
     }
   }
 }

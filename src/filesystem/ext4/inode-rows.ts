@@ -135,6 +135,17 @@ export class InodeRows {
     return row;
   }
 
+  /** A row for an inode of which nothing is known but that it is in use. */
+  addUnreadable(inode: number, reason: string): void {
+    const row = this.startRow();
+    this.inode[row] = inode;
+    for (const column of [this.generation, this.mode, this.uid, this.gid, this.size]) column[row] = 0;
+    for (const column of [this.atimeSeconds, this.mtimeSeconds, this.ctimeSeconds]) column[row] = 0;
+    for (const column of [this.atimeNanoseconds, this.mtimeNanoseconds, this.ctimeNanoseconds]) column[row] = 0;
+    this.linkCount[row] = 1;
+    this.problem(row, reason);
+  }
+
   /** An extent of the newest row, clipped at its limit. */
   addExtent(row: number, kind: number, fileOffset: number, length: number, volumeOffset: number): void {
     const end = Math.min(this.extentLimit[row], fileOffset + length);

@@ -1,8 +1,8 @@
 /**
  * The second half of a walk: all directory blocks in disk order, as batches of names.
  *
- * A name that comes out is valid, names an inode that was listed, and is the only one if that is a directory. All others
- * are reported as problems of their directory.
+ * A name that comes out is valid, and the only one if its inode is a directory. All others are reported as problems of
+ * their directory. Names of inodes that are not in use come out too: such a file is lost, by name.
  */
 import { bytesOf, viewOf } from '../../bytes/layout.ts';
 import type { NameBatch } from '../filesystem.ts';
@@ -63,11 +63,8 @@ class NameRows implements NameSink {
 
   add(child: number, bytes: Uint8Array, start: number, length: number): void {
     const walk = this.#walk;
-    if (!walk.listed.has(child)) {
-      if (isListed(walk.g, child, 0))
-        this.problem(`entry ${shown(bytes, start, length)} names inode ${child}, which is not in use`);
-      return;
-    }
+    // A name whose inode is not in use is given out: the index tells it from the others.
+    if (!walk.listed.has(child) && !isListed(walk.g, child, 0)) return;
     if (walk.directorySet.has(child)) {
       if (this.#seenDirectories.has(child)) {
         this.problem(`entry ${shown(bytes, start, length)} is a second name of directory inode ${child}`);

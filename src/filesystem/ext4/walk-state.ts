@@ -25,7 +25,8 @@ export interface WalkState {
   /** Those of them that are directories. */
   readonly directorySet: InodeSet;
   readonly xattrs: XattrReader;
-  readonly notes: string[];
+  /** What no row and no directory can tell of: inodes that cannot be read. Grows. */
+  readonly damage: string[];
   /** Tree blocks that may still be read: each belongs to one file, so there are fewer than the volume has blocks. */
   treeBlocksLeft: number;
 }
@@ -33,7 +34,7 @@ export interface WalkState {
 export interface WalkOptions {
   readonly overlay?: Overlay | undefined;
   readonly patches?: Patches | undefined;
-  readonly notes?: string[];
+  readonly damage?: string[];
   /** Inodes to keep bits for; 0 for a look at single inodes. */
   readonly inodes: number;
 }
@@ -42,7 +43,7 @@ export const newWalkState = (
   g: Geometry,
   groups: Groups,
   readAt: ReadAt,
-  { overlay, patches, notes = [], inodes }: WalkOptions,
+  { overlay, patches, damage = [], inodes }: WalkOptions,
   signal?: AbortSignal,
 ): WalkState => ({
   g,
@@ -55,7 +56,7 @@ export const newWalkState = (
   listed: new InodeSet(inodes),
   directorySet: new InodeSet(inodes),
   xattrs: new XattrReader(),
-  notes,
+  damage,
   treeBlocksLeft: g.blocksCount,
 });
 

@@ -4,6 +4,7 @@
  * Memory: one batch (inode-rows.ts), reads under way (read-pieces.ts), the directory list, and three bits an inode.
  */
 import { loadNativeCrc32c } from '../../bytes/crc32c.ts';
+import { bytesOf } from '../../bytes/layout.ts';
 import type { InodeBatch, WalkBatch } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
 import { inodeTableChecker } from './checksum.ts';
@@ -17,6 +18,7 @@ import type { Geometry } from './superblock.ts';
 import { newWalkState, PendingBlocks, type WalkOptions, type WalkState } from './walk-state.ts';
 import { resolveValues } from './xattr-values.ts';
 
+const ROOT_INODE = 2;
 /** Bytes of inode table read at once, and such reads under way. */
 const TABLE_READ_MAX = 1024 * 1024;
 const TABLE_READS = 3;
@@ -25,7 +27,7 @@ const EXTENTS_PER_BATCH = 1024 * 1024;
 
 /**
  * @param readAt through the overlay, where a journal was replayed
- * @throws whatever is not a FormatError: damage is told in batches and `notes`
+ * @throws whatever is not a FormatError: damage is told in batches and `damage`
  */
 export async function* walkExt4(
   g: Geometry,
@@ -71,10 +73,11 @@ async function* readInodes(walk: WalkState): AsyncGenerator<InodeBatch> {
   const pending: Pending = { blocks: new PendingBlocks(), values: [] };
   const scan = tableScanner(walk, rows, pending);
   for await (const read of readAhead(walk.readAt, tableReads(g, walk.groups), TABLE_READS, walk.signal)) {
-    for await (const { view, firstInode, count } of readableParts(walk, read)) {
-      const piece = tablePiece(view);
+    for await (const part of readableParts(walk, read)) {
+      const { firstInode, count } = part;
+      const piece = part.view === undefined ? undefined : tablePiece(part.view);
       for (let done = 0; ; ) {
-        done = scan(piece, firstInode, done, count);
+        done = piece === undefined ? addUnreadable(walk, rows, part, done) : scan(piece, firstInode, done, count);
         if (done === count) break;
         yield await finishBatch(walk, rows, pending);
         rows.reset();
@@ -117,19 +120,24 @@ async function finishBatch(walk: WalkState, rows: InodeRows, pending: Pending): 
 }
 
 interface TablePart {
-  readonly view: DataView;
+  /** Missing: these inodes cannot be read. */
+  readonly view: DataView | undefined;
   readonly firstInode: number;
   readonly count: number;
+  readonly reason: string;
+  /** Of inodes that cannot be read: whether the bitmap calls each one used. */
+  readonly inUse: (inode: number) => boolean;
 }
 
-/** The read as it is, or, when it failed, those of its blocks that can be read. */
+/** The read as it is, or, when it failed, its blocks one by one. */
 async function* readableParts(
   walk: WalkState,
   read: { readonly view: DataView | undefined; readonly reason: string; readonly request: TableRead },
 ): AsyncGenerator<TablePart> {
   const { offset, length, firstInode, count } = read.request;
+  const inUse = (): boolean => true;
   if (read.view !== undefined) {
-    yield { view: read.view, firstInode, count };
+    yield { view: read.view, firstInode, count, reason: '', inUse };
     return;
   }
   const { blockSize, inodeSize } = walk.g;
@@ -138,9 +146,39 @@ async function* readableParts(
     const part = { firstInode: firstInode + at / inodeSize, count: partBytes / inodeSize };
     const requests = [{ offset: offset + at, length: partBytes }][Symbol.iterator]();
     for await (const { view, reason } of readAhead(walk.readAt, requests, 1, walk.signal)) {
-      if (view !== undefined) yield { view, ...part };
-      else
-        walk.notes.push(`inodes ${part.firstInode} to ${part.firstInode + part.count - 1} cannot be read: ${reason}`);
+      if (view !== undefined) yield { view, ...part, reason, inUse };
+      else {
+        walk.damage.push(`inodes ${part.firstInode} to ${part.firstInode + part.count - 1} cannot be read: ${reason}`);
+        yield { view, ...part, reason, inUse: await bitmapOf(walk, part.firstInode) };
+      }
     }
   }
+}
+
+/** Gives out inodes that cannot be read, so that their names have a reason. Returns the first one not looked at. */
+function addUnreadable(walk: WalkState, rows: InodeRows, part: TablePart, from: number): number {
+  for (let i = from; i < part.count; i++) {
+    const inode = part.firstInode + i;
+    if (!part.inUse(inode) || !isListed(walk.g, inode, 0) || inode === ROOT_INODE) continue; // no root: the index says so
+    if (rows.count === rows.capacity) return i;
+    walk.listed.add(inode);
+    rows.addUnreadable(inode, `the inode cannot be read: ${part.reason}`);
+  }
+  return part.count;
+}
+
+/** What the inode bitmap of an inode's group says; nothing is in use where it cannot be read or was never written. */
+async function bitmapOf(walk: WalkState, firstInode: number): Promise<(inode: number) => boolean> {
+  const { g, groups } = walk;
+  const group = Math.floor((firstInode - 1) / g.inodesPerGroup);
+  const request = { offset: groups.inodeBitmap[group] * g.blockSize, length: g.inodesPerGroup / 8 };
+  for await (const { view } of readAhead(walk.readAt, [request][Symbol.iterator](), 1, walk.signal)) {
+    if (view === undefined) break;
+    const bits = bytesOf(view).slice();
+    return (inode) => {
+      const place = (inode - 1) % g.inodesPerGroup;
+      return ((bits[place >>> 3] >>> (place & 7)) & 1) === 1;
+    };
+  }
+  return () => false;
 }

@@ -34,7 +34,7 @@ describe('the checksum of version 1', () => {
 async function replay(volume: MemoryVolume): Promise<Replayed> {
   const superblock = await volume.readAt(1024, 1024);
   const g = decodeSuperblock(superblock);
-  return replayJournal(g, await readGroups(g, volume.readAt, []), superblock, volume.readAt);
+  return replayJournal(g, await readGroups(g, volume.readAt, { notes: [], damage: [] }), superblock, volume.readAt);
 }
 
 const overlaid = async (replayed: Replayed): Promise<Buffer> =>
