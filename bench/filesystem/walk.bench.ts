@@ -1,5 +1,5 @@
-// The metadata walk of an ext4 volume of small files, beside e2fsck -fn: a process each, order at random, medians.
-// Run: node bench/filesystem/walk.bench.ts [FILES | IMAGE] [RUNS]   (Node 22.18 or newer; older: through esbuild)
+// The metadata walk of a volume of small files, beside e2fsck -fn or xfs_repair -n: a process each, order at random, medians.
+// Run: node bench/filesystem/walk.bench.ts [FILES | IMAGE] [RUNS] [ext4 | xfs]   (Node 22.18 or newer; older: through esbuild)
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { totalBytes } from '../../src/bytes/extents.ts';
 import { openExt4 } from '../../src/filesystem/ext4/ext4.ts';
 import type { ReadAt } from '../../src/filesystem/volume.ts';
-import { makeSmallFilesImage } from '../support/small-files.ts';
+import { openXfs } from '../../src/filesystem/xfs/xfs.ts';
+import { makeSmallFilesImage, type SmallFilesFormat } from '../support/small-files.ts';
 
 export interface WalkResult {
   readonly inodes: number;
@@ -32,9 +33,10 @@ export async function benchWalk(path: string): Promise<WalkResult> {
     return Promise.resolve(new DataView(bytes.buffer, bytes.byteOffset, length));
   };
   const begin = performance.now();
-  const filesystem = await openExt4(readAt, fstatSync(file).size);
+  const { size } = fstatSync(file);
+  const filesystem = (await openExt4(readAt, size)) ?? (await openXfs(readAt, size));
   if (filesystem === undefined || !('walk' in filesystem))
-    throw new Error(`${path}: ${filesystem?.reason ?? 'not ext4'}`);
+    throw new Error(`${path}: ${filesystem?.reason ?? 'neither ext4 nor XFS'}`);
   const allocatedBytes = totalBytes(await filesystem.allocated());
   for await (const batch of filesystem.walk()) {
     counts.problems += batch.problems.length;
@@ -68,15 +70,16 @@ interface Times {
 }
 
 /** Whole processes, `runs` times cold (where allowed) and warm, in an order drawn anew each time. */
-function compare(image: string, runs: number): Times[] {
+function compare(image: string, runs: number, format: SmallFilesFormat): Times[] {
+  const [checker, ...args] = format === 'xfs' ? ['xfs_repair', '-n', '-f'] : ['e2fsck', '-fn'];
   const competitors: { times: Times; run: () => number | null }[] = [
     {
       times: { program: 'walk', cold: [], warm: [] },
       run: () => spawnSync(process.execPath, [...process.execArgv, process.argv[1], '--once', image]).status,
     },
     {
-      times: { program: 'e2fsck -fn', cold: [], warm: [] },
-      run: () => spawnSync('e2fsck', ['-fn', image], { env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` } }).status,
+      times: { program: [checker, ...args].join(' '), cold: [], warm: [] },
+      run: () => spawnSync(checker, [...args, image], { env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` } }).status,
     },
   ];
   for (let i = 0; i < runs; i++) {
@@ -97,16 +100,16 @@ function timed(run: () => number | null): number {
   return (performance.now() - begin) / 1000;
 }
 
-async function main(what = '200000', runs = '5'): Promise<void> {
+async function main(what = '200000', runs = '5', format: SmallFilesFormat = 'ext4'): Promise<void> {
   const folder = existsSync(what) ? undefined : mkdtempSync(join(tmpdir(), 'walk-bench-'));
   try {
     const image = folder === undefined ? what : join(folder, 'small.img');
-    if (folder !== undefined) console.log(JSON.stringify(makeSmallFilesImage(image, { files: Number(what) })));
+    if (folder !== undefined) console.log(JSON.stringify(makeSmallFilesImage(image, { files: Number(what), format })));
     const result = await benchWalk(image);
     console.log(JSON.stringify(result));
-    for (const { program, cold, warm } of compare(image, Number(runs))) {
+    for (const { program, cold, warm } of compare(image, Number(runs), format)) {
       const shown = (list: number[]): string => (list.length === 0 ? 'not measured' : `${median(list).toFixed(2)} s`);
-      console.log(`${program.padEnd(12)} cold ${shown(cold)}, warm ${shown(warm)} (whole process)`);
+      console.log(`${program.padEnd(16)} cold ${shown(cold)}, warm ${shown(warm)} (whole process)`);
     }
   } finally {
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
@@ -115,5 +118,5 @@ async function main(what = '200000', runs = '5'): Promise<void> {
 
 if (process.argv[1]?.includes('walk.bench')) {
   if (process.argv[2] === '--once') console.log(JSON.stringify(await benchWalk(process.argv[3])));
-  else await main(...process.argv.slice(2));
+  else await main(process.argv[2], process.argv[3], process.argv[4] === 'xfs' ? 'xfs' : 'ext4');
 }

@@ -2,44 +2,39 @@
  * Files that claim blocks which the filesystem calls free: damage that no checksum shows. A full backup does not copy such
  * blocks, so the file must not look whole.
  */
-import type { Runs } from '../bytes/extents.ts';
+import { type Runs, runAt } from '../bytes/extents.ts';
 import { ExtentKind, type InodeBatch, InodeFlag, type Problem } from '../bytes/walk-batch.ts';
 
 /** The batch, its rows marked that have extents outside `copied`. */
 export function markUncopied(batch: InodeBatch, copied: Runs): InodeBatch {
-  const found: Problem[] = [];
-  let run = 0;
-  for (let row = 0; row < batch.count; row++) {
-    for (let i = batch.extentStart[row]; i < batch.extentStart[row + 1]; i++) {
-      if (batch.extentKind[i] !== ExtentKind.stored && batch.extentKind[i] !== ExtentKind.escaped) continue;
-      const at = batch.extentVolumeOffset[i];
-      run = runOf(copied, at, run);
-      const end = run < 0 ? at : copied.starts[run] + copied.lengths[run];
-      run = Math.max(0, run);
-      if (at + batch.extentLength[i] <= end) continue;
-      found.push({
-        row,
-        reason: `its blocks at byte ${Math.max(at, end)} are free as the filesystem has it: not copied`,
-      });
-      break;
+  const { starts, lengths, count } = copied;
+  const { extentStart, extentKind, extentVolumeOffset, extentLength } = batch;
+  const last = extentStart[batch.count];
+  let rows: Set<number> | undefined;
+  let from = 0; // the run that the extent before lies in: files lie near each other
+  let to = -1;
+  let row = 0;
+  for (let i = 0; i < last; i++) {
+    if (extentKind[i] !== ExtentKind.stored && extentKind[i] !== ExtentKind.escaped) continue;
+    const at = extentVolumeOffset[i];
+    const end = at + extentLength[i];
+    if (at >= from && end <= to) continue;
+    const run = runAt(copied, at);
+    if (run >= 0 && run < count) {
+      from = starts[run];
+      to = from + lengths[run];
+      if (end <= to) continue;
     }
+    while (extentStart[row + 1] <= i) row++;
+    rows ??= new Set();
+    rows.add(row);
   }
-  if (found.length === 0) return batch;
-  for (const { row } of found) batch.flags[row] |= InodeFlag.damaged;
-  return { ...batch, problems: [...batch.problems, ...found].sort((a, b) => a.row - b.row) };
+  return rows === undefined ? batch : withProblems(batch, [...rows]);
 }
 
-/** The last run that starts at or before `at`, or -1; neighbours of `hint` first, since files lie near each other. */
-function runOf(runs: Runs, at: number, hint: number): number {
-  const isIt = (i: number): boolean => i < runs.count && runs.starts[i] <= at && !(runs.starts[i + 1] <= at);
-  if (isIt(hint)) return hint;
-  if (isIt(hint + 1)) return hint + 1;
-  let low = 0;
-  let high = runs.count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (runs.starts[middle] <= at) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
+function withProblems(batch: InodeBatch, rows: readonly number[]): InodeBatch {
+  for (const row of rows) batch.flags[row] |= InodeFlag.damaged;
+  const reason = 'some of its blocks are free as the filesystem has it, and are not copied';
+  const found: Problem[] = rows.map((row) => ({ row, reason }));
+  return { ...batch, problems: [...batch.problems, ...found].sort((a, b) => a.row - b.row) };
 }

@@ -88,18 +88,25 @@ export function readDirectoryBlock(
   return undefined;
 }
 
-/** A short form, at byte 0 of `view`: counts of entries, of those with 64-bit numbers; the parent; the entries. */
-export function readShortDirectory(g: Geometry, bytes: Uint8Array, view: DataView, sink: NameSink): string | undefined {
-  if (view.byteLength < 6) return `${view.byteLength} bytes`;
-  const isWide = view.getUint8(1) !== 0;
+/** A short form, bytes `start` to `end` - 1: counts of entries, of those with 64-bit numbers; the parent; the entries. */
+export function readShortDirectory(
+  g: Geometry,
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+  sink: NameSink,
+): string | undefined {
+  if (end - start < 6) return `${end - start} bytes`;
+  const isWide = view.getUint8(start + 1) !== 0;
   const numberBytes = isWide ? 8 : 4;
-  const count = view.getUint8(0);
+  const count = view.getUint8(start);
   const type = g.hasFtype ? 1 : 0;
-  let at = 2 + numberBytes;
+  let at = start + 2 + numberBytes;
   for (let i = 0; i < count; i++) {
-    const nameLength = at < view.byteLength ? view.getUint8(at) : 0;
+    const nameLength = at < end ? view.getUint8(at) : 0;
     const number = at + 3 + nameLength + type; // length of name, and where the entry would be in a block
-    if (nameLength === 0 || number + numberBytes > view.byteLength) return `entry ${i} of ${count} ends past it`;
+    if (nameLength === 0 || number + numberBytes > end) return `entry ${i} of ${count} ends past it`;
     const low = view.getUint32(number + numberBytes - 4);
     const child = isWide ? view.getUint32(number) * 0x1_0000_0000 + low : low;
     if (!isDot(bytes, at + 3, nameLength)) sink.add(child, bytes, at + 3, nameLength);

@@ -30,6 +30,35 @@ export type TakeNode = (address: Bytes, level: number, first: number, limit: num
 /** File blocks beyond this have byte offsets above 2^53. */
 export const fileBlocksMax = (g: Geometry): number => Math.floor(Number.MAX_SAFE_INTEGER / g.blockSize);
 
+/** A record's fields. One object serves a whole walk: measured, an object for each is a tenth of it. */
+export class ExtentRecord {
+  fileBlock = 0;
+  count = 0;
+  /** Byte address. */
+  address = 0;
+  kind: 0 | 1 = ExtentKind.stored;
+
+  /** Takes the record at byte `at`; it has to lie in file blocks `from` to `limit` - 1. Says what is wrong with it. */
+  read(g: Geometry, view: DataView, at: number, from: number, limit: number): string | undefined {
+    const word0 = view.getUint32(at);
+    const word1 = view.getUint32(at + 4);
+    const word3 = view.getUint32(at + 12);
+    const fileBlock = (word0 & 0x7fff_ffff) * 0x80_0000 + (word1 >>> 9);
+    const fsBlock = (word1 & 0x1ff) * 0x800_0000_0000 + view.getUint32(at + 8) * 0x800 + (word3 >>> 21);
+    const count = word3 & 0x1f_ffff;
+    if (count === 0 || fileBlock < from || fileBlock + count > limit) {
+      return `extent of ${count} blocks at file block ${fileBlock}, expected within ${from} to ${limit}`;
+    }
+    const address = fsBlockAddress(g, fsBlock, count);
+    if (address < 0) return `extent at block ${fsBlock} + ${count} is outside the filesystem`;
+    this.fileBlock = fileBlock;
+    this.count = count;
+    this.address = address;
+    this.kind = word0 >>> 31 === 0 ? ExtentKind.stored : ExtentKind.zero;
+    return undefined;
+  }
+}
+
 /** Gives `count` records at byte `at` to `take`: ascending, within `[first, limit)`, or says what is wrong. */
 export function readRecords(
   g: Geometry,
@@ -40,23 +69,14 @@ export function readRecords(
   limit: number,
   take: TakeExtent,
 ): string | undefined {
+  const record = new ExtentRecord();
   let from = first;
-  for (let i = 0, record = at; i < count; i++, record += BMBT_REC) {
-    const word0 = view.getUint32(record);
-    const word1 = view.getUint32(record + 4);
-    const word3 = view.getUint32(record + 12);
-    const fileBlock = (word0 & 0x7fff_ffff) * 0x80_0000 + (word1 >>> 9);
-    const fsBlock = (word1 & 0x1ff) * 0x800_0000_0000 + view.getUint32(record + 8) * 0x800 + (word3 >>> 21);
-    const blocks = word3 & 0x1f_ffff;
-    if (blocks === 0 || fileBlock < from || fileBlock + blocks > limit) {
-      return `extent of ${blocks} blocks at file block ${fileBlock}, expected within ${from} to ${limit}`;
-    }
-    const address = fsBlockAddress(g, fsBlock, blocks);
-    if (address < 0) return `extent at block ${fsBlock} + ${blocks} is outside the filesystem`;
-    const kind = word0 >>> 31 === 0 ? ExtentKind.stored : ExtentKind.zero;
-    const trouble = take(fileBlock, blocks, address, kind);
+  for (let i = 0; i < count; i++) {
+    const trouble =
+      record.read(g, view, at + i * BMBT_REC, from, limit) ??
+      take(record.fileBlock, record.count, record.address, record.kind);
     if (trouble !== undefined) return trouble;
-    from = fileBlock + blocks;
+    from = record.fileBlock + record.count;
   }
   return undefined;
 }

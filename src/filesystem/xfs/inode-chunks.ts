@@ -54,6 +54,17 @@ export class InodeChunks {
     return ((this.#bits[(chunk * MARKS + mark) * 2 + (index >>> 5)] >>> (index & 31)) & 1) === 1;
   }
 
+  /** All marks of an inode, bit n for mark n. */
+  marksOf(inode: number): number {
+    const chunk = this.#find(inode);
+    if (chunk < 0) return 0;
+    const index = inode - this.#start[chunk];
+    const at = chunk * MARKS * 2 + (index >>> 5);
+    const bits = this.#bits;
+    const bit = index & 31;
+    return ((bits[at] >>> bit) & 1) | (((bits[at + 2] >>> bit) & 1) << 1) | (((bits[at + 4] >>> bit) & 1) << 2);
+  }
+
   /** The chunk that has the number, or -1. Neighbours are asked for one after the other. */
   #find(inode: number): number {
     const start = this.#start;

@@ -6,7 +6,7 @@ import { bytesOf } from '../../bytes/layout.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import type { InodeRows } from '../ext4/inode-rows.ts';
 import { equalsU64 } from './checksum.ts';
-import { fileBlocksMax, readRecords, readTreeRoot, type TakeExtent } from './extents.ts';
+import { ExtentRecord, fileBlocksMax, readRecords, readTreeRoot, type TakeExtent } from './extents.ts';
 import { Mark } from './inode-chunks.ts';
 import {
   BMBT_REC,
@@ -187,18 +187,39 @@ function takeFile(walk: WalkState, rows: InodeRows, pending: Pending, place: Ino
     return;
   }
   rows.extentLimit[row] = rows.size[row];
+  const { view, at } = place;
   const isEdited = walk.unfinished.edits.has(rows.inode[row]);
-  if (isEdited) pending.edited.set(row, []);
-  const take = isEdited ? editedTaker(pending, row) : fileTaker(g, rows, row);
-  mapData(walk, rows, pending, place, row, fileBlocksMax(g), take);
+  if (!isEdited && view.getUint8(at + FORMAT) === Format.extents) takeExtents(g, rows, place, row);
+  else {
+    if (isEdited) pending.edited.set(row, []);
+    mapData(walk, rows, pending, place, row, fileBlocksMax(g), editedTaker(pending, row));
+  }
 }
 
-const fileTaker =
-  (g: Geometry, rows: InodeRows, row: number): TakeExtent =>
-  (fileBlock, count, address, kind) => {
-    rows.addExtent(row, kind, fileBlock * g.blockSize, count * g.blockSize, address);
-    return undefined;
-  };
+const record = new ExtentRecord();
+
+/** The extents of most files: in the inode, straight to the row. */
+function takeExtents(g: Geometry, rows: InodeRows, { view, at }: InodePlace, row: number): void {
+  const count = dataExtentCount(view, at);
+  const room = dataForkBytes(g, view, at);
+  if (count * BMBT_REC > room) {
+    rows.problem(row, `${count} extents in an inode's ${room} bytes`);
+    return;
+  }
+  const fork = at + coreBytes(g);
+  const limit = fileBlocksMax(g);
+  let from = 0;
+  for (let i = 0; i < count; i++) {
+    const trouble = record.read(g, view, fork + i * BMBT_REC, from, limit);
+    if (trouble !== undefined) {
+      rows.problem(row, trouble);
+      return;
+    }
+    const { fileBlock, count: blocks, address, kind } = record;
+    rows.addExtent(row, kind, fileBlock * g.blockSize, blocks * g.blockSize, address);
+    from = fileBlock + blocks;
+  }
+}
 
 /** Takes the extents of a file that the log has changes for: they come to the row when all are known. */
 export function editedTaker(pending: Pending, row: number): TakeExtent {

@@ -17,6 +17,9 @@ const BLOCK_MAX = 65536;
 const ENTRY_LEAST = 8;
 
 const SLASH = 0x2f;
+const LISTED = 1 << Mark.listed;
+const DIRECTORY = 1 << Mark.directory;
+const NAMED = 1 << Mark.named;
 
 export class NameRows implements NameSink {
   count = 0;
@@ -48,17 +51,17 @@ export class NameRows implements NameSink {
   }
 
   add(child: number, bytes: Uint8Array, start: number, length: number): void {
-    const chunks = this.#chunks;
-    if (!chunks.has(child, Mark.listed)) {
+    const marks = this.#chunks.marksOf(child);
+    if ((marks & LISTED) === 0) {
       this.problem(`entry ${shown(bytes, start, length)} names inode ${child}, which is not in use`);
       return;
     }
-    if (chunks.has(child, Mark.directory)) {
-      if (chunks.has(child, Mark.named)) {
+    if ((marks & DIRECTORY) !== 0) {
+      if ((marks & NAMED) !== 0) {
         this.problem(`entry ${shown(bytes, start, length)} is a second name of directory inode ${child}`);
         return;
       }
-      chunks.mark(child, Mark.named);
+      this.#chunks.mark(child, Mark.named);
     }
     const names = this.#names;
     let end = this.#nameStart[this.count];

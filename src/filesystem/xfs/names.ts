@@ -1,5 +1,5 @@
 /** The second half of a walk: short directories, then all directory blocks in disk order, as batches of names. */
-import { bytesOf } from '../../bytes/layout.ts';
+import { bytesOf, viewOf } from '../../bytes/layout.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { ascendingOrder, readAhead, readPieces } from '../ext4/read-pieces.ts';
 import type { NameBatch } from '../filesystem.ts';
@@ -7,11 +7,12 @@ import { directoryBlockTrouble, readDirectoryBlock, readShortDirectory } from '.
 import { shortDirectoryOf } from './inode.ts';
 import { Mark } from './inode-chunks.ts';
 import { NameRows } from './name-rows.ts';
+import { readOne } from './read-blocks.ts';
 import type { WalkState } from './walk-state.ts';
 
 /** Bytes of one read, bytes read in vain rather than starting another, and reads under way at once. */
 const READ_MAX = 1024 * 1024;
-const GAP_MAX = 32 * 1024;
+const GAP_MAX = 24 * 1024;
 const READS_MAX = 4;
 
 /** @throws whatever is not a FormatError */
@@ -22,39 +23,64 @@ export async function* readNames(walk: WalkState): AsyncGenerator<NameBatch> {
   yield* readShortForms(walk, rows);
   const split: SplitBlocks = new Map();
   for await (const read of readAhead(walk.readAt, spans(walk, split), READS_MAX, walk.signal)) {
-    for await (const { view, at, address, directory, reason } of blocksOf(walk, read)) {
+    const { view, request } = read;
+    if (view === undefined) {
+      yield* readOneByOne(walk, rows, request);
+      continue;
+    }
+    const bytes = bytesOf(view);
+    for (const { directory, offset, length } of request.parts) {
       rows.startDirectory(directory);
-      readBlock(walk, rows, view, at, address, directory, reason);
-      if (rows.isFull) yield rows.take();
+      for (let address = offset; address < offset + length; address += g.dirBlockSize) {
+        readBlock(walk, rows, bytes, view, address - request.offset, address, directory);
+        if (rows.isFull) yield rows.take();
+      }
     }
   }
   yield* readSplitBlocks(walk, rows, split);
   if (rows.count > 0 || directories.problems.length > 0) yield rows.take();
 }
 
+/** The directory block at byte `at`; its address in the volume is `address`. */
 function readBlock(
   walk: WalkState,
   rows: NameRows,
-  view: DataView | undefined,
+  bytes: Uint8Array,
+  view: DataView,
   at: number,
   address: Bytes,
   directory: number,
-  reason: string,
 ): void {
   const { g, directories } = walk;
   const trouble =
-    view === undefined
-      ? `cannot be read: ${reason}`
-      : (directoryBlockTrouble(g, view, at, address, directories.inode[directory]) ??
-        readDirectoryBlock(g, bytesOf(view), view, at, rows));
-  if (trouble !== undefined) rows.problem(`directory block ${address / g.blockSize}: ${trouble}`);
+    directoryBlockTrouble(g, view, at, address, directories.inode[directory]) ??
+    readDirectoryBlock(g, bytes, view, at, rows);
+  if (trouble !== undefined) unreadable(walk, rows, address, trouble);
+}
+
+const unreadable = (walk: WalkState, rows: NameRows, address: Bytes, why: string): void =>
+  rows.problem(`directory block ${address / walk.g.blockSize}: ${why}`);
+
+/** The directory blocks of a read that failed, each by itself. */
+async function* readOneByOne(walk: WalkState, rows: NameRows, { parts }: Span): AsyncGenerator<NameBatch> {
+  const step = walk.g.dirBlockSize;
+  for (const { directory, offset, length } of parts) {
+    rows.startDirectory(directory);
+    for (let address = offset; address < offset + length; address += step) {
+      const { view, reason } = await readOne(walk.readAt, address, step, walk.signal);
+      if (view === undefined) unreadable(walk, rows, address, `cannot be read: ${reason}`);
+      else readBlock(walk, rows, bytesOf(view), view, 0, address, directory);
+      if (rows.isFull) yield rows.take();
+    }
+  }
 }
 
 async function* readShortForms(walk: WalkState, rows: NameRows): AsyncGenerator<NameBatch> {
   const { directories, g } = walk;
+  const { short, shortStart, shortOwner } = directories;
+  const shortView = viewOf(short);
   for (let i = 0; i < directories.shortCount; i++) {
-    const form = directories.short.subarray(directories.shortStart[i], directories.shortStart[i + 1]);
-    readShortForm(walk, rows, directories.shortOwner[i], form);
+    readShortForm(walk, rows, shortOwner[i], short, shortView, shortStart[i], shortStart[i + 1]);
     if (rows.isFull) yield rows.take();
   }
   const at = directories.againAt;
@@ -64,16 +90,26 @@ async function* readShortForms(walk: WalkState, rows: NameRows): AsyncGenerator<
     for (let i = from; i < to; i++) {
       const directory = directories.againOwner[order[i]];
       if (view === undefined) directories.problem(directory, `cannot be read: ${reason}`);
-      else readShortForm(walk, rows, directory, shortDirectoryOf(g, view, at[order[i]] - base));
+      else {
+        const form = shortDirectoryOf(g, view, at[order[i]] - base);
+        readShortForm(walk, rows, directory, form, viewOf(form), 0, form.length);
+      }
       if (rows.isFull) yield rows.take();
     }
   }
 }
 
-function readShortForm(walk: WalkState, rows: NameRows, directory: number, form: Uint8Array): void {
+function readShortForm(
+  walk: WalkState,
+  rows: NameRows,
+  directory: number,
+  bytes: Uint8Array,
+  view: DataView,
+  start: number,
+  end: number,
+): void {
   rows.startDirectory(directory);
-  const view = new DataView(form.buffer, form.byteOffset, form.byteLength);
-  const trouble = readShortDirectory(walk.g, form, view, rows);
+  const trouble = readShortDirectory(walk.g, bytes, view, start, end, rows);
   if (trouble !== undefined) rows.problem(`short directory: ${trouble}`);
 }
 
@@ -143,51 +179,21 @@ function addPiece(walk: WalkState, split: SplitBlocks, directory: number, fileBl
   block.addresses[fileBlock % perBlock] = address;
 }
 
-interface DirectoryBlock {
-  readonly view: DataView | undefined;
-  readonly at: number;
-  readonly address: Bytes;
-  readonly directory: number;
-  readonly reason: string;
-}
-
-/** The directory blocks of a read; when it failed, each is read again by itself. */
-async function* blocksOf(
-  walk: WalkState,
-  read: { readonly request: Span; readonly view: DataView | undefined; readonly reason: string },
-): AsyncGenerator<DirectoryBlock> {
-  const { request, view } = read;
-  const step = walk.g.dirBlockSize;
-  for (const { directory, offset, length } of request.parts) {
-    for (let address = offset; address < offset + length; address += step) {
-      if (view !== undefined) {
-        yield { view, at: address - request.offset, address, directory, reason: '' };
-        continue;
-      }
-      const single = [{ offset: address, length: step }][Symbol.iterator]();
-      for await (const { view: one, reason } of readAhead(walk.readAt, single, 1, walk.signal)) {
-        yield { view: one, at: 0, address, directory, reason };
-      }
-    }
-  }
-}
-
 /** Directory blocks in several pieces: only where a directory block is larger than a block, and then few. */
 async function* readSplitBlocks(walk: WalkState, rows: NameRows, split: SplitBlocks): AsyncGenerator<NameBatch> {
   const { blockSize, dirBlockSize } = walk.g;
   for (const { directory, addresses } of split.values()) {
     rows.startDirectory(directory);
     const block = new Uint8Array(dirBlockSize);
+    const first = addresses.find((at) => at >= 0) ?? 0;
     let trouble = addresses.includes(-1) ? 'a piece of it is missing' : '';
     for (let i = 0; i < addresses.length && trouble === ''; i++) {
-      const piece = [{ offset: addresses[i], length: blockSize }][Symbol.iterator]();
-      for await (const { view, reason } of readAhead(walk.readAt, piece, 1, walk.signal)) {
-        if (view === undefined) trouble = reason;
-        else block.set(bytesOf(view, 0, blockSize), i * blockSize);
-      }
+      const { view, reason } = await readOne(walk.readAt, addresses[i], blockSize, walk.signal);
+      if (view === undefined) trouble = `cannot be read: ${reason}`;
+      else block.set(bytesOf(view, 0, blockSize), i * blockSize);
     }
-    const view = trouble === '' ? new DataView(block.buffer) : undefined;
-    readBlock(walk, rows, view, 0, addresses.find((at) => at >= 0) ?? 0, directory, trouble);
+    if (trouble !== '') unreadable(walk, rows, first, trouble);
+    else readBlock(walk, rows, block, viewOf(block), 0, first, directory);
     if (rows.isFull) yield rows.take();
   }
 }

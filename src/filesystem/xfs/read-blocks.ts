@@ -1,7 +1,23 @@
 /** Blocks that something waits for, read in disk order: a list of requests and one call for each. */
+import { FormatError } from '../../bytes/errors.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { ascendingOrder, readPieces } from '../ext4/read-pieces.ts';
 import type { ReadAt } from '../volume.ts';
+
+/** One read; a FormatError is an answer here. @throws whatever is not */
+export async function readOne(
+  readAt: ReadAt,
+  address: Bytes,
+  length: Bytes,
+  signal?: AbortSignal,
+): Promise<{ readonly view: DataView | undefined; readonly reason: string }> {
+  try {
+    return { view: await readAt(address, length, signal), reason: '' };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return { view: undefined, reason: error.what };
+  }
+}
 
 /** Something that waits for the block at `address`. */
 export interface BlockRequest {

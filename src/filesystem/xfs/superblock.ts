@@ -29,6 +29,8 @@ export interface Geometry {
   readonly inodeSize: Bytes;
   /** Blocks that the first inode of a chunk is aligned to. */
   readonly inodeAlignment: number;
+  /** Numbers that a group takes up in block numbers with the group in their upper bits: agBlocks rounded up to a power of two. */
+  readonly agStride: number;
   /** Bits of an inode number within its block. */
   readonly inodesPerBlockLog: number;
   /** Bytes of a directory block: one or more blocks. */
@@ -89,6 +91,7 @@ export function decodeSuperblock(view: DataView): Geometry {
     agBlocks: s.sb_agblocks,
     agCount: s.sb_agcount,
     agBlockLog: s.sb_agblklog,
+    agStride: 2 ** s.sb_agblklog,
     sectorSize,
     inodeSize: s.sb_inodesize,
     inodeAlignment: s.sb_inoalignmt,
@@ -172,19 +175,10 @@ export const agBlocksOf = (g: Geometry, ag: number): number => Math.min(g.agBloc
  * blocks from there do not lie in one group.
  */
 export function fsBlockAddress(g: Geometry, fsBlock: number, count: number): Bytes {
-  const perAg = 2 ** g.agBlockLog;
-  const ag = Math.floor(fsBlock / perAg);
-  const block = fsBlock - ag * perAg;
+  const ag = Math.floor(fsBlock / g.agStride);
+  const block = fsBlock - ag * g.agStride;
   if (ag >= g.agCount || block + count > agBlocksOf(g, ag)) return -1;
   return (ag * g.agBlocks + block) * g.blockSize;
-}
-
-/** Byte address of an inode; -1 when its number is none of this filesystem. */
-export function inodeAddress(g: Geometry, inode: number): Bytes {
-  const perBlock = 2 ** g.inodesPerBlockLog;
-  const fsBlock = Math.floor(inode / perBlock);
-  const at = fsBlockAddress(g, fsBlock, 1);
-  return at < 0 ? -1 : at + (inode - fsBlock * perBlock) * g.inodeSize;
 }
 
 function small(value: bigint, name: string): number {

@@ -17,7 +17,7 @@ export interface WalkState {
   readonly directories: DirectoryList;
   readonly chunks: InodeChunks;
   readonly attributes: AttributeReader;
-  readonly notes: string[];
+  readonly damage: string[];
   /** What the log said would be done and was not. */
   readonly unfinished: Unfinished;
   /** Inodes whose extent trees may say that they are another's: see the replay. */

@@ -93,6 +93,7 @@ interface Opened {
 
 function filesystemOf(opened: Opened, readRuns: (signal?: AbortSignal) => Promise<Runs>): Filesystem {
   const { geometry, groups, readAt, notes, replayed } = opened;
+  const damage: string[] = [];
   let runs: Runs | undefined; // asked for before the walk, and needed by it: read once
   const allocated = async (signal?: AbortSignal): Promise<Runs> => {
     runs ??= await readRuns(signal);
@@ -103,9 +104,10 @@ function filesystemOf(opened: Opened, readRuns: (signal?: AbortSignal) => Promis
     rootInode: geometry.rootInode,
     inodeEstimate: groups.reduce((sum, { usedInodes }) => sum + usedInodes, 0),
     notes,
+    damage,
     allocated,
     async *walk(signal) {
-      yield* walkXfs(geometry, groups, readAt, notes, replayed, await allocated(signal), signal);
+      yield* walkXfs({ geometry, groups, readAt, damage, replayed, allocated: await allocated(signal) }, signal);
     },
   };
 }
