@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // Loads the program with the code that V8 made of it when it was built: compiling it anew takes a third of a short command's time.
 'use strict';
-// libuv reads the size of its thread pool at first use: walk, copy and compression each have reads and writes under way.
-process.env.UV_THREADPOOL_SIZE ??= '12';
 const { readFileSync } = require('node:fs');
 const vm = require('node:vm');
 const file = `${__dirname}/program.js`;
 const isBackup = process.argv.includes('backup');
+// libuv reads the size of its thread pool at first use: walk, copy and compression each have reads and writes under way.
+const SHORT = ['sets', 'ls', 'find', 'stat', 'plan', 'restore', 'status'];
+if (!SHORT.includes(process.argv[2])) process.env.UV_THREADPOOL_SIZE ??= '12';
 let cachedData;
 try {
   cachedData = readFileSync(`${__dirname}/program.${isBackup ? 'backup' : 'restore'}.cache`);

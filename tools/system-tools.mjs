@@ -24,6 +24,7 @@ export const PACKAGES = {
   parted: 'parted',
   blkid: 'util-linux',
   partx: 'util-linux',
+  lsblk: 'util-linux',
   mkswap: 'util-linux',
   losetup: 'mount',
   pvcreate: 'lvm2',

@@ -56,17 +56,42 @@ const INDEX_BYTES_PER_INODE = 64;
 /** @throws FormatError when it cannot be done; what is on tape by then stays, and the same call goes on with it */
 export async function backupVolume(request: BackupRequest, env: BackupEnvironment): Promise<BackupResult> {
   const { source } = request;
-  const reason = request.requireIndex ? notIndexedReason(source) : null;
-  if (reason !== null) throw new FormatError('unsupported', source.volume.source, `cannot be indexed: ${reason}`);
-  const stored = storedRuns(source.allocated, {
-    volumeBytes: source.volume.byteLength,
-    blockLength: env.disk.blockLength,
-    gapBytes: GAP_BYTES_DEFAULT,
-  });
+  if (request.requireIndex) refuseUnlessIndexed(source);
+  const stored = runsToStore(source, env.disk.blockLength);
   const run = await beginRun(request, env);
   const job = new BackupJob(request, env, run, stored);
   return (await job.resumeTape()) ?? job.finish(await job.copyAndIndex());
 }
+
+/** @throws FormatError `unsupported` when its files cannot be indexed */
+export function refuseUnlessIndexed(source: VolumeSource): void {
+  const reason = notIndexedReason(source);
+  if (reason === null) return;
+  const what = `cannot be indexed: ${reason}; leave --require-index out to back it up whole`;
+  throw new FormatError('unsupported', source.volume.source, what);
+}
+
+/** Most bytes of a label, an end file, the store's own files, and the least that an index takes. */
+const OVERHEAD_BYTES = 4 * MiB;
+
+/** About what a backup will write, on tape and to the index: less what a run that can go on has on tape already. */
+export async function neededBytes(
+  { source, recordSize }: Pick<BackupRequest, 'source' | 'recordSize'>,
+  { store, disk }: Pick<BackupEnvironment, 'store' | 'disk'>,
+): Promise<Bytes> {
+  const stored = totalBytes(runsToStore(source, disk.blockLength));
+  const index = inodeEstimateOf(source) * INDEX_BYTES_PER_INODE * 2;
+  let kept = 0;
+  for (const run of (await listRuns(store)).map(runOf)) {
+    if (run.volume.identity !== source.identity) continue;
+    const chunks = await whyAnew(run, { source, recordSize }, { store });
+    if (typeof chunks !== 'string') kept += chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0);
+  }
+  return Math.max(0, stored - kept) + index + OVERHEAD_BYTES;
+}
+
+const runsToStore = ({ allocated, volume }: VolumeSource, blockLength: Bytes): Runs =>
+  storedRuns(allocated, { volumeBytes: volume.byteLength, blockLength, gapBytes: GAP_BYTES_DEFAULT });
 
 interface BegunRun {
   readonly run: BackupRun;
@@ -114,8 +139,8 @@ async function beginRun(request: BackupRequest, env: BackupEnvironment): Promise
 /** The committed chunks of a run that can go on, or why it cannot. */
 async function whyAnew(
   run: BackupRun,
-  { source, recordSize }: BackupRequest,
-  { store }: BackupEnvironment,
+  { source, recordSize }: Pick<BackupRequest, 'source' | 'recordSize'>,
+  { store }: Pick<BackupEnvironment, 'store'>,
 ): Promise<readonly ChunkRecord[] | string> {
   if (run.fingerprint !== source.fingerprint) return 'the volume has changed';
   if (run.recordSize !== recordSize) return 'another record size is asked for';
@@ -200,7 +225,7 @@ class BackupJob {
     const { env, request } = { env: this.#env, request: this.#request };
     const indexed = await indexVolume({
       store: env.store,
-      clock: env.clock,
+      startedAt: this.#begun.run.startedAt,
       walked: (inodes, inodeEstimate) => env.report({ kind: 'walked', inodes, inodeEstimate }),
       note: (text) => env.report({ kind: 'note', text }),
       source: request.source,

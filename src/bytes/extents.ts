@@ -107,6 +107,13 @@ export function unionRuns(a: Runs, b: Runs): Runs {
   return runs.finish();
 }
 
+/** All bytes of any of them, merged in pairs: each run is looked at once for each doubling of the list. */
+export function unionAll(all: readonly Runs[]): Runs {
+  if (all.length <= 1) return all[0] ?? runsOf([]);
+  const middle = all.length >>> 1;
+  return unionRuns(unionAll(all.slice(0, middle)), unionAll(all.slice(middle)));
+}
+
 /** The bytes from 0 to `end` that are in none of the runs. */
 export function gapsOf(runs: Runs, end: Bytes): Runs {
   const gaps = new RunsBuilder();

@@ -2,13 +2,14 @@
 import { FormatError } from '../bytes/errors.ts';
 import type { Runs } from '../bytes/extents.ts';
 import type { FilesystemRecord, Manifest } from '../bytes/manifest.ts';
-import type { Clock } from '../bytes/random.ts';
 import { toHex } from '../bytes/random.ts';
+import type { Bytes } from '../bytes/units.ts';
 import type { Filesystem } from '../filesystem/filesystem.ts';
 import { sealDigest } from '../tape-index/check.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
 import type { TextSink } from '../tape-index/text-twin.ts';
 import { createIndexWriter, type IndexSummary } from '../tape-index/writer.ts';
+import { StoredCheck } from './not-stored.ts';
 import { dropSealedRows } from './set-rows.ts';
 import { inodeEstimateOf, type SourcePart, type VolumeSource } from './source.ts';
 import { WHOLE_ROOT_INODE, wholeVolumeBatches } from './whole-volume.ts';
@@ -31,13 +32,16 @@ export interface TextParts {
 
 export interface IndexRequest {
   readonly store: KvStore;
-  readonly clock: Clock;
+  /** When the set was begun, ISO 8601: the time of what is one item, so that a rebuilt index has the same. */
+  readonly startedAt: string;
   readonly walked: (inodes: number, inodeEstimate: number) => void;
   /** For the user, worth a line. */
   readonly note: (text: string) => void;
   readonly source: VolumeSource;
-  /** What the chunks store, for what is one item. */
+  /** What the chunks store: for what is one item, and to note files that have content elsewhere. */
   readonly stored: Runs;
+  /** Volume byte from which on it is not known what they store; missing: it is known of all. */
+  readonly storedUntil?: Bytes;
   readonly set: Uint8Array;
   /** Missing: nobody wants it. */
   readonly text?: TextParts;
@@ -113,10 +117,11 @@ async function indexTree(request: IndexRequest, part: SourcePart, filesystem: Fi
     blockSize: identity.blockSize,
     inodesExpected: inodeEstimate,
   });
+  const stored = new StoredCheck(request.stored, request.storedUntil);
   let inodes = 0;
   for await (const batch of filesystem.walk(request.signal)) {
     if (batch.kind === 'inodes') {
-      writer.addInodes(batch);
+      writer.addInodes(stored.check(batch));
       inodes += batch.count;
       request.walked(inodes, inodeEstimate);
     } else {
@@ -132,10 +137,10 @@ async function indexTree(request: IndexRequest, part: SourcePart, filesystem: Fi
 }
 
 async function indexWhole(request: IndexRequest, part: SourcePart, reason: string | null): Promise<IndexedPart> {
-  const { clock, stored } = request;
+  const { startedAt, stored } = request;
   const rootInode = WHOLE_ROOT_INODE;
   const writer = createIndexWriter({ ...writerOf(request, part), rootInode, blockSize: 1 }); // extents end with the volume
-  for (const batch of wholeVolumeBatches(stored, part.map, Math.floor(clock() / 1000), reason)) {
+  for (const batch of wholeVolumeBatches(stored, part.map, Math.floor(Date.parse(startedAt) / 1000), reason)) {
     if (batch.kind === 'inodes') writer.addInodes(batch);
     else writer.addNames(batch);
   }

@@ -1,7 +1,7 @@
 /** The volume of a backup: what it is, what is on it, which of its bytes count, and whether its files can be indexed. */
 import { createHash } from 'node:crypto';
 import { FormatError } from '../bytes/errors.ts';
-import { gapsOf, intersectRuns, type Runs, runsOf, unionRuns } from '../bytes/extents.ts';
+import { gapsOf, intersectRuns, type Runs, runsOf, unionAll } from '../bytes/extents.ts';
 import { bytesOf } from '../bytes/layout.ts';
 import { SegmentMap } from '../bytes/segments.ts';
 import { type Bytes, bytes } from '../bytes/units.ts';
@@ -63,8 +63,12 @@ export async function openSource(
   signal?: AbortSignal,
 ): Promise<VolumeSource> {
   if (volume.byteLength === 0) throw new FormatError('corrupt', volume.source, 'is empty; nothing to back up');
-  const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
-  return disk === undefined ? plainSource(volume, opened, signal) : diskSource(volume, disk, openers, signal);
+  try {
+    const { disk, opened } = await diskOrFilesystem(volume, openers, signal);
+    return await (disk === undefined ? plainSource(volume, opened, signal) : diskSource(volume, disk, openers, signal));
+  } catch (error) {
+    throw aboutVolume(error, volume);
+  }
 }
 
 /** What is on a volume, looked at only. */
@@ -142,6 +146,12 @@ async function openFirst(
   return undefined;
 }
 
+/** A walker knows its structures; which volume they are in is said here. */
+function aboutVolume(error: unknown, { source }: VolumeToRead): unknown {
+  if (!(error instanceof FormatError) || error.where.startsWith(source)) return error;
+  return new FormatError(error.kind, `${source}: ${error.where}`, error.what, { cause: error.cause });
+}
+
 const wholeVolume = async (volume: VolumeToRead): Promise<Runs> =>
   volume.dataRuns === undefined ? runsOf([[0, volume.byteLength]]) : volume.dataRuns();
 
@@ -180,19 +190,19 @@ async function diskSource(
   const parts: SourcePart[] = [];
   const readers = [volume.readAt];
   const data = await wholeVolume(volume);
-  let allocated = runsOf([]);
-  let covered = disk.free;
+  const allocated: Runs[] = [];
+  const covered = [disk.free];
   for (const one of disk.parts) {
     const map = new SegmentMap(one.segments);
     const readAt = readAtOfSegments(volume.readAt, map, `${volume.source} ${one.path}`);
     const { part, used } = await openPart(one, map, readAt, openers, true, signal);
     parts.push(part);
     if (map.byteLength > 0) readers.push(readAt);
-    allocated = unionRuns(allocated, used ?? intersectRuns(map.whole(), data));
-    covered = unionRuns(covered, map.whole());
+    allocated.push(used ?? intersectRuns(map.whole(), data));
+    covered.push(map.whole());
   }
   // What no part speaks for: tables, gaps, metadata of volume groups.
-  const rest = intersectRuns(gapsOf(covered, volume.byteLength), data);
+  const rest = intersectRuns(gapsOf(unionAll(covered), volume.byteLength), data);
   const lengths = [volume.byteLength, ...parts.map(({ map }) => map.byteLength).filter((length) => length > 0)];
   const heads = await headDigest(readers, lengths, signal);
   const layout = createHash('sha256')
@@ -204,7 +214,7 @@ async function diskSource(
     fingerprint: `${volume.byteLength}:${volume.changeMark}:${heads}:${layout.slice(0, 32)}`,
     parts,
     disk,
-    allocated: unionRuns(allocated, rest),
+    allocated: unionAll([...allocated, rest]),
     defaultName: baseName(volume.source),
   };
 }

@@ -35,16 +35,23 @@ export function tapeVolume(
   const cache = new Map<string, Uint8Array>();
   let standing: { barcode: string; object: number } | undefined;
 
+  /** Walkers read ahead; the drive does one thing after the other. */
+  let turn: Promise<unknown> = Promise.resolve();
   const record = async (barcode: string, object: number): Promise<Uint8Array> => {
     const key = `${barcode} ${object}`;
-    const kept = cache.get(key);
-    if (kept !== undefined) return kept;
+    const mine = turn.then(() => cache.get(key) ?? read(key, barcode, object));
+    turn = mine.catch(() => undefined); // its own caller hears of it
+    return mine;
+  };
+
+  const read = async (key: string, barcode: string, object: number): Promise<Uint8Array> => {
     if (standing?.barcode !== barcode) await station.load(barcode);
     if (standing?.barcode !== barcode || standing.object !== object) await station.drive.locate(object);
     const buffer = new Uint8Array(Math.min(RECORD_BYTES_MAX, recordSize));
-    const read = await station.drive.read(buffer);
+    standing = undefined; // a read that fails leaves it anywhere
+    const found = await station.drive.read(buffer);
     standing = { barcode, object: object + 1 };
-    if (read.kind !== 'record' || read.length !== recordSize) {
+    if (found.kind !== 'record' || found.length !== recordSize) {
       throw new FormatError('io', `cartridge ${barcode}, object ${object}`, 'the record cannot be read');
     }
     if (cache.size >= RECORDS_MAX) cache.delete(cache.keys().next().value as string);

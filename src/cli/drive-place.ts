@@ -2,7 +2,6 @@
  * A drive of the embedded virtual library and the changer that serves it, for commands that only read tape. No copy manager and
  * no disks, whose code would take a restore of one file a tenth of its time (workplace.ts has them).
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { FormatError, UserError } from '../bytes/errors.ts';
 import { openChanger } from '../initiator/changer.ts';
 import { openTapeDrive } from '../initiator/tape-drive.ts';
@@ -19,6 +18,7 @@ import {
 import { makeHome } from './home-access.ts';
 import { NEXUS } from './nexus.ts';
 import { LOOK_MS, type Reach, reachingStation } from './reach.ts';
+import { sleep } from './sleep.ts';
 import { libraryFolder } from './state.ts';
 
 export interface DriveOptions {
@@ -52,7 +52,7 @@ export async function reserveDrive(library: VirtualLibrary, options: DriveOption
     const who = drive.busy.map(({ pid, command, since }) => `process ${pid} (${command}) since ${since}`).join('; ');
     if (!options.wait) throw new UserError('tape library', `every drive is busy: ${who}`, 'wait for it, or use --wait');
     if (!told) options.note(`waiting for a drive: ${who}`);
-    await sleep(LOOK_MS, undefined, options.signal && { signal: options.signal });
+    await sleep(LOOK_MS, options.signal);
   }
 }
 

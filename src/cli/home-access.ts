@@ -4,46 +4,40 @@ import { UserError } from '../bytes/errors.ts';
 import { makeFolders } from '../storage/make-folders.ts';
 import { quote } from './quoting.ts';
 import { indexFolder, libraryFolder, temporaryFolder } from './state.ts';
+import { systemWords } from './system-words.ts';
 
 const { R_OK, W_OK, X_OK } = constants;
-
-const WORDS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  ENOTDIR: 'a file is where a directory should be',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space left on that file system',
-  EDQUOT: 'disk quota exceeded',
-  ENOENT: 'there is no such place',
-  ELOOP: 'its symbolic links lead nowhere',
-  ENAMETOOLONG: 'the name is too long',
-};
-
-const wordsOf = (error: unknown): string => {
-  const { code = '' } = error as NodeJS.ErrnoException;
-  return WORDS[code] ?? code;
-};
 
 const ANOTHER = 'name another with --home or $REELMAP_HOME';
 
 /** Who could: the owner of a directory that denies it to us. */
 function remedyFor(folder: string, error: unknown): string {
-  const owner = statSync(folder, { throwIfNoEntry: false })?.uid;
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== 'EACCES' || owner === undefined || owner === process.geteuid?.()) return ANOTHER;
+  if ((error as NodeJS.ErrnoException).code !== 'EACCES') return ANOTHER;
+  const owner = ownerOf(folder);
+  if (owner === undefined || owner === process.geteuid?.()) return ANOTHER;
   return `run as ${owner === 0 ? 'root' : `user ${owner}`}, or ${ANOTHER}`;
 }
 
+function ownerOf(folder: string): number | undefined {
+  try {
+    return statSync(folder).uid;
+  } catch {
+    return undefined;
+  }
+}
+
 function refuse(folder: string, verb: 'read' | 'written', cause: unknown): never {
-  const words = `the state directory cannot be ${verb}: ${wordsOf(cause)}`;
+  const words = `the state directory cannot be ${verb}: ${systemWords(cause)}`;
   throw new UserError(quote(Buffer.from(folder)), words, remedyFor(folder, cause), { cause });
 }
 
 /** False when it is not there. */
 function checkAccess(folder: string, mode: number): boolean {
   try {
-    accessSync(folder, mode);
-    if (statSync(folder).isDirectory()) return true;
+    if (statSync(folder).isDirectory()) {
+      accessSync(folder, mode);
+      return true;
+    }
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false;
     refuse(folder, (mode & W_OK) === 0 ? 'read' : 'written', cause);

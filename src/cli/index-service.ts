@@ -2,8 +2,8 @@
 import { FormatError, UserError } from '../bytes/errors.ts';
 import { chunkExtentsAt, findChunk, listChunks, readableExtents } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
+import { proofOf } from '../tape-index/proofs.ts';
 import type { SetIndex } from '../tape-index/reader.ts';
-import { getFileProof } from '../tape-index/records.ts';
 import { dropSet, getSet, listSets, openSet, type StoredSet } from '../tape-index/sets.ts';
 import { storeExists } from '../tape-index/store-files.ts';
 import type { IndexService, SetRecord, SetView } from './services.ts';
@@ -70,12 +70,7 @@ function viewOf(store: KvStore, record: SetRecord, { manifest }: StoredSet, inde
     resolve: (names, filesystem) => index.resolve(names, filesystem),
     list: (directory, told) => (told === undefined ? index.list(directory) : index.listReadable(directory, told)),
     walk: (directory, told) => index.walk(directory, told),
-    async proof({ filesystem, inode }) {
-      const proof = await getFileProof(store, set, filesystem, inode);
-      // The reason of a set that is proven but for some files is theirs.
-      const words = proof?.level === 'damaged' && proof.reason !== null ? `damaged (${proof.reason})` : proof?.level;
-      return proof && words ? { level: words, date: proof.at } : undefined;
-    },
+    proof: (entry) => proofOf(store, set, entry),
   };
 }
 

@@ -54,6 +54,7 @@ export async function main(
   loadServices: () => Promise<Services> = async () => (await import('./compose.ts')).services,
 ): Promise<ExitStatus> {
   let output: Output | undefined;
+  let ended: () => void = () => {};
   try {
     const words = losslessArguments(own);
     const chosen = chosenCommand(words);
@@ -64,10 +65,14 @@ export async function main(
     const found = await parse(chosen.name, chosen.words);
     if (typeof found === 'number') return found;
     output = createOutput({ json: found.options.json === true });
-    const status = await found.action(contextOf(found.options, output, loadServices));
+    const { context, end } = contextOf(found.options, output, loadServices);
+    ended = end;
+    const status = await found.action(context);
+    ended();
     output.finish();
     return status;
   } catch (error) {
+    ended();
     output?.flush();
     return fail(error, output?.json ?? asksForJson(own));
   }
@@ -149,24 +154,40 @@ async function parse(name: string, words: readonly string[]): Promise<Parsed | E
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return ExitStatus.done;
-    throw new UserError(name, error.message.replace(/^error: /, ''), `see \`reelmap ${name} --help\``, {
-      kind: 'usage',
-    });
+    throw new UserError(
+      name,
+      error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '),
+      `see \`reelmap ${name} --help\``,
+      {
+        kind: 'usage',
+      },
+    );
   }
   if (action === undefined) return ExitStatus.usage;
   return { action, options: command.opts<CommonOptions>() };
 }
 
-function contextOf(options: CommonOptions, output: Output, services: () => Promise<Services>): CommandContext {
+interface Context {
+  readonly context: CommandContext;
+  /** However the action ends: no bar stays. */
+  readonly end: () => void;
+}
+
+function contextOf(options: CommonOptions, output: Output, services: () => Promise<Services>): Context {
   let progress: Progress | undefined;
   let signal: AbortSignal | undefined;
-  return {
+  const context: CommandContext = {
     home: homeOf(options.home, { env: process.env, uid: process.getuid?.() ?? -1, userHome: process.env.HOME || '/' }),
     output,
     services,
     clock: systemClock,
     progress: () => {
-      progress ??= createProgress({ output, clock: systemClock, columns: terminalColumns });
+      progress ??= createProgress({
+        output,
+        clock: systemClock,
+        start: systemClock() - performance.now(),
+        columns: terminalColumns,
+      });
       return progress;
     },
     signal: (remedy) => {
@@ -174,6 +195,7 @@ function contextOf(options: CommonOptions, output: Output, services: () => Promi
       return signal;
     },
   };
+  return { context, end: () => progress?.end() };
 }
 
 /** Columns of the terminal on standard error; 0: it is none. */

@@ -1,6 +1,7 @@
 /** The thread of the embedded data mover: opens the disks and the cartridge in the drive, and serves their units. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { loadNativeCrc32c } from '../bytes/crc32c.ts';
+import { plainError } from '../bytes/plain-error.ts';
 import { servePort } from '../scsi/wrap/message-port.ts';
 import { openFileStore } from '../storage/file-store.ts';
 import { segmentStore } from '../storage/segment-store.ts';
@@ -27,13 +28,13 @@ async function runThread(port: MessagePort, data: MoverThreadData): Promise<void
       if (message.kind !== 'close') return;
       mover[Symbol.asyncDispose]().then(
         () => post({ kind: 'closed' }),
-        (error: unknown) => post({ kind: 'closed', error }),
+        (error: unknown) => post({ kind: 'closed', error: plainError(error) }),
       );
     });
     post({ kind: 'ready' });
   } catch (error) {
     for (const store of stores) await store[Symbol.asyncDispose]();
-    post({ kind: 'failed', error });
+    post({ kind: 'failed', error: plainError(error) });
   }
 }
 

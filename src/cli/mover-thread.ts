@@ -4,6 +4,7 @@
  * The thread's own end is mover-thread-main.ts.
  */
 import { type MessagePort, Worker } from 'node:worker_threads';
+import { errorOf, type PlainError } from '../bytes/plain-error.ts';
 import { PortClient } from '../scsi/wrap/message-port.ts';
 import type { DiskToServe, EmbeddedMover } from './embedded-mover.ts';
 
@@ -25,8 +26,8 @@ export interface OpenMessage {
 /** What the thread says beside its answers to commands. */
 export type Control =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'failed'; readonly error: unknown }
-  | { readonly kind: 'closed'; readonly error?: unknown };
+  | { readonly kind: 'failed'; readonly error: PlainError }
+  | { readonly kind: 'closed'; readonly error?: PlainError };
 
 /** Whether a thread can be started here: from the built program, not from the sources. */
 export const moverThreadAvailable = (): boolean => import.meta.url.endsWith('.js');
@@ -83,7 +84,7 @@ export async function startMoverThread(data: MoverThreadData): Promise<EmbeddedM
   const first = await Promise.race([told('ready'), ended]);
   if (first.kind === 'failed') {
     await worker.terminate();
-    throw first.error;
+    throw errorOf(first.error);
   }
   const disks = data.disks.map((_, i) => client.unit(3 + i));
   return {
@@ -93,7 +94,7 @@ export async function startMoverThread(data: MoverThreadData): Promise<EmbeddedM
       worker.postMessage({ kind: 'close' });
       const last = await Promise.race([closed, ended]);
       await worker.terminate();
-      if ('error' in last && last.error !== undefined) throw last.error;
+      if ('error' in last && last.error !== undefined) throw errorOf(last.error);
     },
   };
 }

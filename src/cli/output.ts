@@ -46,6 +46,8 @@ export interface Output {
   /** Something failed and the command goes on: a line on standard error, with --json as JSON. */
   error(failure: Failure): void;
   flush(): void;
+  /** Called before anything else is printed: a progress bar goes first. */
+  beforeText(clear: () => void): void;
   /** Flushes for the last time. @throws what kept results from being written; a reader that has gone is none */
   finish(): void;
 }
@@ -67,8 +69,10 @@ export function createOutput(options: OutputOptions): Output {
   let waitingBytes = 0;
   let closed = false;
   let failure: { readonly error: unknown } | undefined;
+  let before = (): void => {};
   const flush = (): void => {
     if (waitingBytes === 0) return;
+    before();
     const all = Buffer.concat(waiting);
     waiting = [];
     waitingBytes = 0;
@@ -107,14 +111,19 @@ export function createOutput(options: OutputOptions): Output {
     },
     error(failure) {
       flush();
+      before();
       write(2, Buffer.from(`${failureText(failure, options.json)}\n`, 'utf8'));
     },
     note(words) {
       if (options.json) return;
       flush();
+      before();
       write(2, Buffer.from(`${safeText(words)}\n`, 'utf8'));
     },
     flush,
+    beforeText(clear) {
+      before = clear;
+    },
     finish() {
       flush();
       if (failure !== undefined) throw failure.error;

@@ -9,10 +9,12 @@ import { safeText } from './quoting.ts';
 export interface ProgressState {
   /** `copying`, `restoring`, `reading`. */
   readonly phase: string;
-  readonly done: number;
+  /** Missing: nobody counts it, and the time that it takes is shown. */
+  readonly done?: number;
   /** Missing: not known yet. */
   readonly total?: number;
-  readonly unit: 'bytes' | 'files' | 'records';
+  /** `bytes`, or what `done` counts: `files`. */
+  readonly unit: string;
   /** Bytes a second below which the drive stops and starts. */
   readonly floor?: number;
   /** What it is at: a path or a cartridge. */
@@ -20,9 +22,9 @@ export interface ProgressState {
 }
 
 export interface Progress {
-  /** As often as the caller likes; most calls cost one clock reading. */
+  /** As often as the caller likes; most calls cost one clock reading. What was said last is said again while nothing comes. */
   update(state: ProgressState): void;
-  /** Clears the bar; call before other output and at the end. */
+  /** The work is over: clears the bar, and says no more. */
   end(): void;
 }
 
@@ -54,11 +56,14 @@ export interface Pace {
   /** Units a second, over the last few seconds. */
   readonly rate: number;
   readonly secondsLeft: number | undefined;
+  /** Since the phase began. */
+  readonly seconds?: number;
 }
 
 /** `restoring 12.0 MiB of 1.5 GiB, 98.0 MiB/s (drive's floor 112 MiB/s), 14 s left`. */
 export function progressLine(state: ProgressState, pace: Pace): string {
   const { phase, done, total, unit, floor } = state;
+  if (done === undefined) return `${phase}, ${formatSeconds(pace.seconds ?? 0)}`;
   let out = `${phase} ${amount(done, unit)}`;
   if (total !== undefined) out += ` of ${amount(total, unit)}`;
   if (pace.rate > 0) out += `, ${amount(Math.round(pace.rate), unit)}/s`;
@@ -73,7 +78,7 @@ export function progressBar(state: ProgressState, pace: Pace, columns: number): 
   const room = columns - line.length - 10;
   let out = line;
   if (state.total !== undefined && state.total > 0) {
-    const part = Math.min(1, state.done / state.total);
+    const part = Math.min(1, (state.done ?? 0) / state.total);
     const percent = `${Math.floor(part * 100)}%`.padStart(4);
     const width = Math.min(30, room);
     const full = Math.floor(part * Math.max(0, width));
@@ -86,16 +91,20 @@ export function progressBar(state: ProgressState, pace: Pace, columns: number): 
 /** A rate over the last WINDOW_MS, so that a stall shows. */
 function paceMeter(): (now: number, state: ProgressState) => Pace {
   let samples: { at: number; done: number }[] = [];
-  let phase = '';
+  let phase: string | undefined;
+  let began = 0;
   return (now, state) => {
-    if (state.phase !== phase || (samples.length > 0 && state.done < samples[samples.length - 1].done)) samples = [];
+    const { done = 0, total } = state;
+    if (state.phase !== phase) began = now;
+    if (state.phase !== phase || (samples.length > 0 && done < samples[samples.length - 1].done)) samples = [];
     phase = state.phase;
-    samples.push({ at: now, done: state.done });
+    samples.push({ at: now, done });
     while (samples.length > 2 && (now - samples[1].at >= WINDOW_MS || samples.length > SAMPLES_MAX)) samples.shift();
     const span = (now - samples[0].at) / 1000;
-    const rate = span > 0 ? (state.done - samples[0].done) / span : 0;
-    const left = state.total === undefined ? undefined : state.total - state.done;
-    return { rate, secondsLeft: left !== undefined && rate > 0 ? left / rate : undefined };
+    const rate = span > 0 ? (done - samples[0].done) / span : 0;
+    const left = total === undefined ? undefined : total - done;
+    const secondsLeft = left !== undefined && rate > 0 ? left / rate : undefined;
+    return { rate, secondsLeft, seconds: (now - began) / 1000 };
   };
 }
 
@@ -109,18 +118,29 @@ const LINE_EVERY_MS = 5000;
 export interface ProgressOptions {
   readonly output: Output;
   readonly clock: Clock;
+  /** When the work began, if that was before now. */
+  readonly start?: number;
   /** Columns of the terminal on standard error; 0: not a terminal. Asked once, late. */
   readonly columns: () => number;
   readonly write?: (descriptor: 1 | 2, data: Uint8Array) => boolean;
 }
 
-export function createProgress({ output, clock, columns, write = writeAll }: ProgressOptions): Progress {
-  const start = clock();
+/** A state that does not change is said again by a timer of this pace. */
+const AGAIN_MS = 500;
+
+export function createProgress(options: ProgressOptions): Progress {
+  const { output, clock, columns, write = writeAll, start = clock() } = options;
   const measure = paceMeter();
   let last: number | undefined;
   let width: number | undefined;
   let barShown = false;
+  let current: ProgressState | undefined;
+  let timer: NodeJS.Timeout | undefined;
   const say = (text: string): void => void write(2, Buffer.from(text, 'utf8'));
+  const clear = (): void => {
+    if (barShown) say('\r\x1b[K');
+    barShown = false;
+  };
   const emit = (state: ProgressState, pace: Pace): void => {
     if (output.json) {
       const { rate, secondsLeft } = pace;
@@ -131,20 +151,29 @@ export function createProgress({ output, clock, columns, write = writeAll }: Pro
       barShown = true;
     } else say(`${progressLine(state, pace)}\n`);
   };
+  const show = (state: ProgressState): void => {
+    const now = clock();
+    if (last === undefined ? now - start < BAR_AFTER_MS : now - last < BAR_EVERY_MS) return;
+    if (!output.json) width ??= columns();
+    const pace = measure(now, state);
+    const plain = output.json || width === 0;
+    if (plain && (last === undefined ? now - start < LINE_AFTER_MS : now - last < LINE_EVERY_MS)) return;
+    last = now;
+    emit(state, pace);
+  };
+  // Whatever else is printed does not stand behind a bar.
+  output.beforeText(clear);
   return {
     update(state) {
-      const now = clock();
-      if (last === undefined ? now - start < BAR_AFTER_MS : now - last < BAR_EVERY_MS) return;
-      if (!output.json) width ??= columns();
-      const pace = measure(now, state);
-      const plain = output.json || width === 0;
-      if (plain && (last === undefined ? now - start < LINE_AFTER_MS : now - last < LINE_EVERY_MS)) return;
-      last = now;
-      emit(state, pace);
+      current = state;
+      timer ??= setInterval(() => current && show(current), AGAIN_MS).unref();
+      show(state);
     },
     end() {
-      if (barShown) say('\r\x1b[K');
-      barShown = false;
+      clearInterval(timer);
+      timer = undefined;
+      current = undefined;
+      clear();
     },
   };
 }

@@ -1,8 +1,9 @@
 /** Where a virtual cartridge is, and getting at one that another process has. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { FormatError, UserError } from '../bytes/errors.ts';
+import { ScsiError } from '../initiator/scsi-error.ts';
 import type { TapeStation } from '../library/station.ts';
 import type { VirtualLibrary } from '../target/virtual-library/library.ts';
+import { sleep } from './sleep.ts';
 
 export interface Reach {
   readonly command: string;
@@ -47,7 +48,7 @@ export function reachingStation(
       if (!why.busy) return `${why.what}; ${why.remedy}`;
       if (!options.wait) throw new UserError(`cartridge ${barcode}`, why.what, `${why.remedy}, or use --wait`);
       if (!told) options.note(`waiting for cartridge ${barcode}: ${why.what}`);
-      await sleep(LOOK_MS, undefined, signal && { signal });
+      await sleep(LOOK_MS, signal);
     }
   };
   return {
@@ -56,7 +57,21 @@ export function reachingStation(
     async load(barcode) {
       const why = (await station.barcodes()).includes(barcode) ? undefined : await reach(barcode);
       if (why !== undefined) throw new FormatError('io', `cartridge ${barcode}`, why);
-      await station.load(barcode);
+      try {
+        await station.load(barcode);
+      } catch (error) {
+        throw (error instanceof ScsiError && (await damageOf(library, barcode))) || error;
+      }
     },
   };
+}
+
+/** Why a cartridge does not load: sense data cannot carry it, its own files tell. */
+async function damageOf(library: VirtualLibrary, barcode: string): Promise<FormatError | undefined> {
+  try {
+    await using _map = await library.cartridgeMap(barcode);
+    return undefined;
+  } catch (error) {
+    return error instanceof FormatError ? error : undefined;
+  }
 }

@@ -94,12 +94,7 @@ function newImage(path: string, shown: string, { byteLength, storedBytes }: Targ
   removeLeftOver(folder, name);
   requireSpace(folder, shown, 0, storedBytes);
   const making = join(folder, `.${name}.reelmap-${process.pid}`);
-  const fd = openSync(making, 'wx', 0o600);
-  try {
-    ftruncateSync(fd, byteLength);
-  } finally {
-    closeSync(fd);
-  }
+  makeSparse(making, byteLength, path);
   return {
     volume: volumeAt(making, shown, false),
     shown,
@@ -107,6 +102,20 @@ function newImage(path: string, shown: string, { byteLength, storedBytes }: Targ
     finish: () => giveName(making, path, shown),
     [Symbol.dispose]: () => rmSync(making, { force: true }),
   };
+}
+
+function makeSparse(making: string, byteLength: Bytes, path: string): void {
+  try {
+    const fd = openSync(making, 'wx', 0o600);
+    try {
+      ftruncateSync(fd, byteLength);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    rmSync(making, { force: true });
+    throw Object.assign(error as Error, { path });
+  }
 }
 
 /** What killed processes left of this image. */

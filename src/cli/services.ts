@@ -5,6 +5,7 @@ import type { Bytes, TapeObject } from '../bytes/units.ts';
 import type { ChunkSource, DriveModel } from '../plan/restore-plan.ts';
 import type { CartridgeSource } from '../restore/read-plan.ts';
 import type { IndexEntry } from '../tape-index/entry.ts';
+import type { Proof } from '../tape-index/proofs.ts';
 import type { UnreadableSet } from '../tape-index/sets.ts';
 
 /** A set as the store knows it. `damaged`: what is wrong with its index, if that was found. */
@@ -37,7 +38,7 @@ export interface SetView extends ChunkSource {
     damaged?: (error: FormatError, parents: readonly Uint8Array[]) => void,
   ): AsyncIterable<{ readonly parents: readonly Uint8Array[]; readonly entries: readonly ListedEntry[] }>;
   /** How well an entry is proven, and when that was found; undefined: nobody has looked. */
-  proof?(entry: IndexEntry): Promise<{ readonly level: string; readonly date: string } | undefined>;
+  proof?(entry: IndexEntry): Promise<Proof | undefined>;
 }
 
 /** Drives and cartridges for one set. */

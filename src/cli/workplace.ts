@@ -28,6 +28,7 @@ import {
 import { type DiskToServe, makeMover } from './embedded-mover.ts';
 import { hasIndex, lostIndex, noSets } from './lost-index.ts';
 import { formatBytes } from './progress.ts';
+import { quote } from './quoting.ts';
 import { indexFolder, temporaryFolder } from './state.ts';
 
 /** Tried in order. */
@@ -185,15 +186,12 @@ async function servedDisk(execute: Execute): Promise<ServedDisk> {
   };
 }
 
-/** Index, label and rounding beside the data. */
-const SPACE_MARGIN = 1.02;
-
 function requireSpace(library: VirtualLibrary, needed: Bytes): void {
   const free = library.freeBytes();
-  if (free >= needed * SPACE_MARGIN) return;
+  if (free >= needed) return;
   throw new UserError(
-    library.folder,
-    `${formatBytes(free)} are free where the virtual tapes are, the volume uses ${formatBytes(needed)}`,
+    quote(Buffer.from(library.folder)),
+    `${formatBytes(free)} are free where the virtual tapes are, the backup needs about ${formatBytes(needed)}`,
     'free some, or name a home on a larger disk with --home',
   );
 }

@@ -45,7 +45,12 @@ const keyOf = (names: readonly Uint8Array[]): string =>
  * Everything that the selection names, with what is under it.
  * @throws UserError when a path is not in the set, or two would become one
  */
-export async function collect(index: RestoreIndex, selection: Selection, signal?: AbortSignal): Promise<Collected> {
+export async function collect(
+  index: RestoreIndex,
+  selection: Selection,
+  signal?: AbortSignal,
+  found: (entries: number) => void = () => {},
+): Promise<Collected> {
   const paths = uniquePaths(selection);
   const root = await index.lookup([]);
   if (root === undefined) throw new UserError('/', 'the set has no root directory', 'run `reelmap index check`');
@@ -69,7 +74,7 @@ export async function collect(index: RestoreIndex, selection: Selection, signal?
       );
     }
     if (names.length === 0) {
-      await addTree(index, job, { node: 0, entry }, signal);
+      await addTree(index, job, { node: 0, entry }, found, signal);
       for (let node = 1; node < job.count; node++) if (job.parent(node) === 0) targets.push(node);
       continue;
     }
@@ -79,7 +84,7 @@ export async function collect(index: RestoreIndex, selection: Selection, signal?
     const node = job.add(parent, entry, name, index.blockSize(entry.filesystem));
     if (node === undefined) continue;
     targets.push(node);
-    await addTree(index, job, { node, entry }, signal);
+    await addTree(index, job, { node, entry }, found, signal);
   }
   return { job, targets };
 }
@@ -151,7 +156,13 @@ interface Branch {
 }
 
 /** Everything under a directory. A directory that is met twice (a damaged or hostile index) is entered once. */
-async function addTree(index: RestoreIndex, job: RestoreJob, top: Branch, signal?: AbortSignal): Promise<void> {
+async function addTree(
+  index: RestoreIndex,
+  job: RestoreJob,
+  top: Branch,
+  found: (entries: number) => void,
+  signal?: AbortSignal,
+): Promise<void> {
   if (fileTypeOf(top.entry.mode) !== FileType.directory) return;
   const seen = new Set<string>([`${top.entry.filesystem}:${top.entry.inode}`]);
   const waiting: Branch[] = [top];
@@ -161,6 +172,7 @@ async function addTree(index: RestoreIndex, job: RestoreJob, top: Branch, signal
       job.problem(branch.node, 'lost', `a part of what is in it cannot be listed: ${error.message}`);
     for await (const entries of index.list(branch.entry, damaged)) {
       await breath();
+      found(job.count);
       for (const entry of entries) {
         const node = job.add(branch.node, entry, entry.name, index.blockSize(entry.filesystem));
         if (node === undefined || fileTypeOf(entry.mode) !== FileType.directory || entry.secondName === true) continue;

@@ -39,11 +39,13 @@ export interface RestoreRequest extends RestoreOptions {
 }
 
 export interface RestoreProgress {
-  /** Bytes of files, so far and in all. */
-  readonly bytes: Bytes;
-  readonly totalBytes: Bytes;
+  readonly phase: 'looking up' | 'making directories' | 'restoring' | 'making links' | 'finishing directories';
+  readonly unit: 'bytes' | 'entries';
+  /** Bytes of files or entries, so far and, where that is known, in all. */
+  readonly done: number;
+  readonly total?: number;
   /** What is being read: `cartridge RM0001L9`. */
-  readonly label: string;
+  readonly label?: string;
 }
 
 export interface RestoreOutcome {
@@ -93,7 +95,9 @@ export async function planFiles(
  */
 export async function restoreFiles(request: RestoreRequest): Promise<RestoreOutcome> {
   const { selection, signal } = request;
-  const { job, targets } = await collect(request.index, selection, signal);
+  const { job, targets } = await collect(request.index, selection, signal, (done) =>
+    request.progress?.({ phase: 'looking up', unit: 'entries', done }),
+  );
   const label = selection.print(request.destination);
   await using destination = new Destination(request.destination, { label, job, replace: request.overwrite });
   destination.lock();
@@ -127,6 +131,9 @@ function refuseTaken(
     throw new UserError(path, 'exists in the destination', 'use --overwrite, or name another folder with --to');
   }
 }
+
+/** Entries between two words of progress. */
+const TELL_EVERY = 1024;
 
 interface Made {
   readonly links: number;
@@ -223,10 +230,15 @@ class RestoreRun {
     return out;
   }
 
+  #at(phase: RestoreProgress['phase'], done: number): void {
+    this.#request.progress?.({ phase, unit: 'entries', done, total: this.#job.count });
+  }
+
   async #makeDirectories(): Promise<void> {
     const job = this.#job;
     for (let node = 1; node < job.count; node++) {
       await this.#breath();
+      if (node % TELL_EVERY === 0) this.#at('making directories', node);
       if (job.lost.has(job.parent(node))) job.lose(node, 'its directory could not be made');
       else if (job.type(node) === FileType.directory) this.#attempt(node, () => this.#destination.makeDirectory(node));
     }
@@ -291,7 +303,8 @@ class RestoreRun {
 
   #progress(plan: RestorePlan): (tapeBytes: Bytes, label: string) => void {
     const total = plan.bytes + this.#bytes;
-    return (_, label) => this.#request.progress?.({ bytes: this.#bytes, totalBytes: total, label });
+    return (_, label) =>
+      this.#request.progress?.({ phase: 'restoring', unit: 'bytes', done: this.#bytes, total, label });
   }
 
   #pieceSink(plan: RestorePlan, failed: WantedExtents, reasons: Map<number, string>): PieceSink {
@@ -331,6 +344,7 @@ class RestoreRun {
     let links = 0;
     let specials = 0;
     const first = (node: number): boolean => !job.hardLinks.has(node) && !there.has(node);
+    this.#at('making links', 0);
     for (let node = 1; node < job.count; node++) {
       const type = job.type(node);
       if (!first(node) || type === FileType.directory || type === FileType.regular || type === FileType.symlink)
@@ -367,6 +381,7 @@ class RestoreRun {
     let count = 0;
     for (let node = job.count - 1; node >= 0; node--) {
       await this.#breath();
+      if (node % TELL_EVERY === 0) this.#at('finishing directories', job.count - node);
       if (job.type(node) !== FileType.directory || job.lost.has(node)) continue;
       if (node === 0 && !this.#fillsOwnFolder()) continue;
       if (this.#attempt(node, () => this.#destination.finishDirectory(node)) && node > 0) count++;

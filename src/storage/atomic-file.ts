@@ -3,8 +3,12 @@ import { closeSync, fsync, fsyncSync, openSync, renameSync, rmSync, writeFileSyn
 import { dirname } from 'node:path';
 import { FormatError } from '../bytes/errors.ts';
 
-/** After a crash the file has its old content or the new, never a part. @throws FormatError `io` */
-export function replaceFile(path: string, text: string): void {
+/**
+ * After a crash the file has its old content or the new, never a part.
+ * @param name for errors
+ * @throws FormatError `io`
+ */
+export function replaceFile(path: string, text: string, name = path): void {
   const temporary = `${path}.${process.pid}.new`;
   try {
     const fd = openSync(temporary, 'w', 0o600);
@@ -18,12 +22,16 @@ export function replaceFile(path: string, text: string): void {
     syncFolder(dirname(path));
   } catch (cause) {
     rmSync(temporary, { force: true });
-    throw new FormatError('io', path, `cannot be written: ${(cause as Error).message}`, { cause });
+    throw new FormatError('io', name, `cannot be written: ${(cause as Error).message}`, { cause });
   }
 }
 
-/** A new file, durable but for its name in the folder. Several at a time share the file system's commits. @throws FormatError `io` */
-export async function writeNewFile(path: string, text: string): Promise<void> {
+/**
+ * A new file, durable but for its name in the folder. Several at a time share the file system's commits.
+ * @param name for errors
+ * @throws FormatError `io`
+ */
+export async function writeNewFile(path: string, text: string, name = path): Promise<void> {
   try {
     const fd = openSync(path, 'wx', 0o600);
     try {
@@ -33,7 +41,7 @@ export async function writeNewFile(path: string, text: string): Promise<void> {
       closeSync(fd);
     }
   } catch (cause) {
-    throw new FormatError('io', path, `cannot be written: ${(cause as Error).message}`, { cause });
+    throw new FormatError('io', name, `cannot be written: ${(cause as Error).message}`, { cause });
   }
 }
 

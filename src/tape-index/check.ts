@@ -41,6 +41,7 @@ export async function checkSet(
   set: Pick<Manifest, 'set' | 'indexDigest' | 'indexRows'> & {
     readonly filesystems: readonly { readonly number: number; readonly indexed: boolean }[];
   },
+  options: { readonly checked?: (rows: number) => void; readonly signal?: AbortSignal } = {},
 ): Promise<SetCheck> {
   const id = setBytes(set.set);
   const parts: { filesystem: number; rows: number; digest: Uint8Array }[] = [];
@@ -51,6 +52,8 @@ export async function checkSet(
     const digest = new RowDigest();
     for (const kind of SEALED_KINDS) {
       for await (const batch of store.scan(keysOf(kind, id, number))) {
+        options.signal?.throwIfAborted();
+        options.checked?.(rows + digest.rows);
         for (const [key, value] of batch) {
           digest.add(key, value);
           if (problems.length < NAMED_MAX) checkRow(kind, key, value, problems);

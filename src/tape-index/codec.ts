@@ -1,12 +1,11 @@
 /**
  * Compression of index rows: Zstandard (RFC 8878) at level 3, or none where it does not gain.
  *
- * Two libraries, because of their start-up: zstd-codec compresses (its WebAssembly takes 30 ms to start, which a backup
+ * Two libraries, because of their start-up: zstd-codec compresses (its WebAssembly takes 8 ms to start, which a backup
  * can afford), fzstd decompresses (plain JavaScript, 2 ms). The frames are the same. One compressor only, so that the
  * same tree gives the same bytes on every Node.
  */
 import { decompress } from 'fzstd';
-import type { Binding } from 'zstd-codec/lib/module.js';
 import { FormatError } from '../bytes/errors.ts';
 
 /** Codec numbers in frames. index-format/FORMAT.md, "Frames". */
@@ -29,29 +28,15 @@ export function loadCompressor(): Promise<Compress> {
   return loaded;
 }
 
-/**
- * One source and one target vector for all rows, through the binding under zstd-codec's `Simple`, which makes two of them
- * for each row and clears them: measured 15 instead of 37 us for a page of 400 bytes. A vector that shrinks and grows
- * within its capacity stays where it is (C++ std::vector), and the heap of the module does not grow.
- */
 async function startCompressor(): Promise<Compress> {
-  const { default: module } = await import('zstd-codec/lib/module.js');
-  const { binding } = await new Promise<{ binding: Binding }>((resolve) => {
-    module.run((ready) => resolve({ binding: ready })); // in an object: it has a `then` of its own, which never ends
-  });
-  const codec = new binding.ZstdCodec();
-  const source = new binding.VectorU8();
-  const target = new binding.VectorU8();
-  source.resize(COMPRESSED_MAX, 0);
-  target.resize(codec.compressBound(COMPRESSED_MAX), 0);
-  const from = binding.toTypedArrayView(source);
-  const to = binding.toTypedArrayView(target);
+  const { startZstd } = await import('./zstd-module.ts'); // not for a look-up
+  const zstd = startZstd(COMPRESSED_MAX);
+  const { source, target } = zstd;
   return (raw) => {
     if (raw.length < COMPRESSED_MIN || raw.length > COMPRESSED_MAX) return undefined;
-    source.resize(raw.length, 0);
-    from.set(raw);
-    const length = codec.compress(target, source, LEVEL);
-    return length < 0 || length >= raw.length ? undefined : to.subarray(0, length);
+    source.set(raw);
+    const length = zstd.compress(raw.length, LEVEL);
+    return length < 0 || length >= raw.length ? undefined : target.subarray(0, length);
   };
 }
 

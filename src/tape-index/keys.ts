@@ -10,7 +10,7 @@
  *     21    set[16]         filesystem u16, inode u64, part u32 inode record
  *     22    set[16]         filesystem u16, first number u64    roster of directories; first page: 0
  *     23    set[16]         filesystem u16, first number u64    roster of inode records; first page: 0
- *     28    set[16]         0, or 1 filesystem u16 inode u64    proof of the set, of a file
+ *     28    set[16]         0, or 1 first range's start u64     proof of the set; of ranges of its volume
  *     29    set[16]                                             damage found in a sealed set
  *     30                    cartridge id                        cartridge
  *     31                    run id                              run in progress
@@ -127,11 +127,10 @@ export function setProofKey(set: Uint8Array): Uint8Array {
   return start(KeyKind.proof, set, 1);
 }
 
-export function fileProofKey(set: Uint8Array, filesystem: number, inode: number): Uint8Array {
-  const out = start(KeyKind.proof, set, 11);
+export function provenRangesKey(set: Uint8Array, firstStart: number): Uint8Array {
+  const out = start(KeyKind.proof, set, 9);
   out[17] = 1;
-  setU16(out, 18, filesystem);
-  setU64(out, 20, inode);
+  setU64(out, 18, firstStart);
   return out;
 }
 

@@ -1,7 +1,7 @@
-/** Rows beside the sets: cartridges, runs in progress, proofs. index-format/FORMAT.md, "Other rows". */
+/** Rows beside the sets: cartridges, runs in progress. index-format/FORMAT.md, "Other rows". */
 import { FormatError } from '../bytes/errors.ts';
-import { deleteRange, getJson, parseJson, putJson } from './json-row.ts';
-import { fileProofKey, getU64, KeyKind, keysOf, setBytes, setProofKey, successorOfPrefix, textKey } from './keys.ts';
+import { getJson, parseJson, putJson } from './json-row.ts';
+import { KeyKind, successorOfPrefix, textKey } from './keys.ts';
 import type { KvOperation, KvStore } from './kv-store.ts';
 import type { Manifest, VolumeIdentity } from './manifest.ts';
 
@@ -76,67 +76,6 @@ export const dropRun = (id: string): KvOperation => ({ type: 'del', key: textKey
 export const getRun = (store: KvStore, id: string): Promise<RunRecord | undefined> =>
   getJson(store, textKey(KeyKind.run, id), `run ${id}`);
 export const listRuns = (store: KvStore): Promise<RunRecord[]> => listText<RunRecord>(store, KeyKind.run, 'run');
-
-/** How well something is proven: not read yet; tape records read and their checksums right; chunk hash right; equal to the snapshot. */
-export type ProofLevel = 'unread' | 'record-checked' | 'hash-equal' | 'equal-to-snapshot' | 'damaged';
-
-export interface Proof {
-  readonly level: ProofLevel;
-  /** ISO 8601. */
-  readonly at: string;
-  /** What was found when it is damaged; else null. */
-  readonly reason: string | null;
-}
-
-export const putSetProof = (set: string, proof: Proof): KvOperation => putJson(setProofKey(setBytes(set)), proof);
-export const getSetProof = (store: KvStore, set: string): Promise<Proof | undefined> =>
-  getJson(store, setProofKey(setBytes(set)), `set ${set.slice(0, 8)} proof`);
-
-/** Proof of one file, where it differs from the set's. */
-export const putFileProof = (set: string, filesystem: number, inode: number, proof: Proof): KvOperation =>
-  putJson(fileProofKey(setBytes(set), filesystem, inode), proof);
-
-/** The file's proof, else its set's. */
-export async function getFileProof(
-  store: KvStore,
-  set: string,
-  filesystem: number,
-  inode: number,
-): Promise<Proof | undefined> {
-  const where = `set ${set.slice(0, 8)} inode ${inode} proof`;
-  const own = await getJson<Proof>(store, fileProofKey(setBytes(set), filesystem, inode), where);
-  return own ?? getSetProof(store, set);
-}
-
-/** Proofs of single files, in order of filesystem and inode. */
-export async function* fileProofs(
-  store: KvStore,
-  set: string,
-): AsyncGenerator<{ readonly filesystem: number; readonly inode: number; readonly proof: Proof }> {
-  for await (const rows of store.scan(keysOf(KeyKind.proof, setBytes(set)))) {
-    for (const [key, value] of rows) {
-      if (key[17] !== 1) continue;
-      const inode = getU64(key, 20);
-      const proof = parseJson<Proof>(key, value, `set ${set.slice(0, 8)} inode ${inode} proof`);
-      yield { filesystem: key[18] * 256 + key[19], inode, proof };
-    }
-  }
-}
-
-/**
- * A set's proof and those of the files that it is not true of; all earlier ones go.
- * @param files bounded by the caller
- */
-export async function putProofs(
-  store: KvStore,
-  set: string,
-  proof: Proof,
-  files: readonly { readonly filesystem: number; readonly inode: number; readonly proof: Proof }[],
-): Promise<void> {
-  await deleteRange(store, keysOf(KeyKind.proof, setBytes(set)));
-  const rows = files.map((one) => putFileProof(set, one.filesystem, one.inode, one.proof));
-  await store.batch([...rows, putSetProof(set, proof)], { sync: true });
-}
 
 async function listText<T extends object>(
   store: KvStore,

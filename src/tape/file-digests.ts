@@ -6,7 +6,7 @@
  * - Messages are handled in order, and each `update` is answered once, in order: then its buffer may be filled again.
  * - The thread keeps the process alive only while an answer is due.
  */
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 /** Digests of that many tape files are kept, the oldest are forgotten. */
 export const FILE_DIGESTS_MAX = 64;
@@ -35,7 +35,8 @@ export class FileDigests implements AsyncDisposable {
 
   /** @param ring shared memory in which all buffers lie */
   constructor(ring: SharedArrayBuffer) {
-    this.#worker = new Worker(SOURCE, { eval: true, workerData: ring, name: 'file digests' });
+    const threads = process.getBuiltinModule('node:worker_threads'); // 4 ms to load, and most media are only read
+    this.#worker = new threads.Worker(SOURCE, { eval: true, workerData: ring, name: 'file digests' });
     this.#worker.unref();
     this.#worker.on('message', (digest: Uint8Array | undefined) => this.#answered(digest));
     this.#worker.on('error', (error) => this.#failed(error));

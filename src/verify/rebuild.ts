@@ -27,6 +27,8 @@ export interface RebuildEnvironment {
   readonly clock: Clock;
   readonly program: string;
   readonly note: (text: string) => void;
+  /** What is being done now, and how many things it is through with. */
+  readonly at?: (words: string, count?: number, unit?: 'tape files' | 'inodes') => void;
   readonly signal?: AbortSignal;
 }
 
@@ -88,14 +90,19 @@ class Rebuild {
   }
 
   async readCartridge(barcode: string): Promise<void> {
-    const { station, store, note } = this.#env;
+    const { station, store, note, at, signal } = this.#env;
+    at?.(`loading cartridge ${barcode}`);
     await station.load(barcode);
     const content = await readCartridge(station.drive, barcode);
     if (content.kind === 'blank') return;
     const labelEnd = content.kind === 'labelled' ? content.labelEnd : await this.#behindLabel(content);
     if (labelEnd === undefined) return this.#leftOut(barcode, content);
     const files: ScannedFile[] = [];
-    for await (const file of scanBackwards(station.drive, barcode, labelEnd)) files.push(file);
+    for await (const file of scanBackwards(station.drive, barcode, labelEnd)) {
+      signal?.throwIfAborted();
+      files.push(file);
+      at?.(`reading cartridge ${barcode}:`, files.length, 'tape files');
+    }
     const id = content.kind === 'labelled' ? content.label.cartridge : idOf(files, barcode);
     if (id === undefined) return this.#leftOut(barcode, content);
     const cartridge = { id, barcode, labelEnd };
@@ -163,6 +170,8 @@ class Rebuild {
   async #import(found: FoundIndex, how: RebuiltSet['how'], cartridge?: KnownCartridge): Promise<void> {
     const { station, store } = this.#env;
     const where = `cartridge ${found.barcode}, object ${found.object}`;
+    this.#env.signal?.throwIfAborted();
+    this.#env.at?.(`reading the index of set ${found.manifest.set.slice(0, 8)} of ${found.manifest.volume.name}`);
     try {
       if ((await station.loaded()) !== found.barcode) await station.load(found.barcode);
       const next = await openTapeFile(station.drive, found.barcode, found.object);

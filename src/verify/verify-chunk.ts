@@ -1,107 +1,114 @@
-/** Reads one chunk back from tape: record checksums, archive structure, hash, and content against the volume. */
+/**
+ * Reads one copy of a chunk back from tape: record checksums, archive structure, hash, and content against the volume.
+ *
+ * A damaged header costs no content: what lies where the index knows too, and the index's map then serves.
+ */
 import { createHash } from 'node:crypto';
 import { FormatError } from '../bytes/errors.ts';
+import type { Runs } from '../bytes/extents.ts';
 import type { ChunkCopy, ChunkRecord } from '../bytes/manifest.ts';
 import type { Bytes } from '../bytes/units.ts';
 import type { ReadAt } from '../filesystem/volume.ts';
 import type { TapeDrive } from '../initiator/tape-drive.ts';
 import { RECORD_BYTES_MAX } from '../library/tape-file.ts';
 import { type ChunkHeader, parseChunkHeader } from '../tape/archive/chunk.ts';
+import type { ProofLevel } from '../tape-index/proofs.ts';
+import type { Finding } from './finding.ts';
 
-/** A range of the volume whose bytes on tape are wrong or cannot be read. */
-export interface DamagedRange {
-  readonly volumeOffset: Bytes;
-  readonly byteLength: Bytes;
-  readonly cartridge: string;
-  /** Logical object; of the first record. */
-  readonly object: number;
-  readonly reason: string;
-}
-
-export interface VerifiedChunk {
-  readonly damaged: readonly DamagedRange[];
+export interface VerifiedCopy {
+  /** Content ones ascend by volume address and are apart. At most FINDINGS_MAX and a few. */
+  readonly findings: readonly Finding[];
+  /** How well all bytes are proven that no finding is about. */
+  readonly level: ProofLevel;
   readonly records: number;
   readonly bytes: Bytes;
-  /** What the copy of the chunk was found to be. */
-  readonly hash: 'equal' | 'differs' | 'not recorded' | 'not computed';
 }
 
-export interface ChunkToVerify {
+export interface CopyToVerify {
   readonly set: string;
   readonly chunk: ChunkRecord;
   readonly copy: ChunkCopy;
   readonly barcode: string;
   readonly recordSize: Bytes;
+  /** The chunk's extent map as the index has it, in volume addresses; undefined: it is lost. */
+  readonly extents: Runs | undefined;
   /** The volume as it was backed up, to compare with. */
   readonly against?: ReadAt;
   readonly progress: (bytes: Bytes) => void;
   readonly signal?: AbortSignal;
 }
 
-/** Most damaged ranges named for one chunk; one more stands for the rest. */
-const RANGES_MAX = 10_000;
+/** Findings named for one copy; then one more stands for all that follows, which counts as damaged. */
+const FINDINGS_MAX = 10_000;
 
-export async function verifyChunk(drive: TapeDrive, request: ChunkToVerify): Promise<VerifiedChunk> {
-  const reader = new ChunkVerifier(drive, request);
-  return reader.run();
+export function verifyCopy(drive: TapeDrive, request: CopyToVerify): Promise<VerifiedCopy> {
+  return new CopyVerifier(drive, request).run();
 }
 
-class ChunkVerifier {
+class CopyVerifier {
   readonly #drive: TapeDrive;
-  readonly #request: ChunkToVerify;
+  readonly #request: CopyToVerify;
   readonly #buffer = new Uint8Array(RECORD_BYTES_MAX);
   readonly #hash = createHash('sha256');
-  readonly #damaged: DamagedRange[] = [];
+  readonly #content: Finding[] = [];
+  readonly #differing: Finding[] = [];
+  readonly #archive: Finding[] = [];
+  /** Volume addresses, in the order of the stored bytes. */
+  #extents: Runs = { count: 0, starts: new Float64Array(0), lengths: new Float64Array(0) };
   #hashable = true;
   #records = 0;
   #run = 0;
   #inRun = 0;
+  #overflown = false;
 
-  constructor(drive: TapeDrive, request: ChunkToVerify) {
+  constructor(drive: TapeDrive, request: CopyToVerify) {
     this.#drive = drive;
     this.#request = request;
   }
 
-  async run(): Promise<VerifiedChunk> {
-    const { copy, barcode } = this.#request;
-    if (!(await this.#drive.locate(copy.firstObject))) {
-      this.#whole('past the end of data');
-      return this.#result();
-    }
-    let header: ChunkHeader;
-    try {
-      header = await parseChunkHeader(
-        async () => this.#headerRecord(),
-        `cartridge ${barcode}, object ${copy.firstObject}`,
-      );
-    } catch (error) {
-      if (!(error instanceof FormatError)) throw error;
-      this.#whole(error.what);
-      return this.#result();
-    }
-    const problem = this.#headerProblem(header);
-    if (problem !== undefined) {
-      this.#whole(problem);
-      return this.#result();
-    }
+  async run(): Promise<VerifiedCopy> {
+    const { copy } = this.#request;
+    if (!(await this.#drive.locate(copy.firstObject))) return this.#nothing('past the end of data');
+    const wrong = await this.#header();
+    if (wrong !== undefined) return this.#nothing(wrong);
     while (this.#records < copy.records) {
       this.#request.signal?.throwIfAborted();
-      if (!(await this.#record(header))) return this.#result();
+      if (!(await this.#record())) return this.#result();
     }
     const end = await this.#drive.read(this.#buffer);
-    if (end.kind !== 'filemark') this.#whole('the archive does not end where the index says');
+    if (end.kind !== 'filemark')
+      this.#note('the archive does not end with a filemark where the index says', copy.firstObject + this.#records);
     return this.#result();
+  }
+
+  /** Reads the archive's header. Answers why nothing of the chunk can be believed. */
+  async #header(): Promise<string | undefined> {
+    const { copy, barcode, chunk, extents } = this.#request;
+    let header: ChunkHeader;
+    try {
+      const where = `cartridge ${barcode}, object ${copy.firstObject}`;
+      header = await parseChunkHeader(async () => this.#headerRecord(), where);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      this.#hashable = false;
+      if (extents === undefined) return `its header: ${error.what}; and its map in the index is lost`;
+      this.#note(`the archive's header: ${error.what}; tar and restore.py cannot read this chunk`, copy.firstObject);
+      this.#extents = extents;
+      this.#records = copy.dataObject - copy.firstObject;
+      return (await this.#drive.locate(copy.dataObject)) ? undefined : 'past the end of data';
+    }
+    const starts = header.extents.starts.map((start) => start + chunk.volumeOffset);
+    this.#extents = { ...header.extents, starts };
+    return this.#headerProblem(header);
   }
 
   async #headerRecord(): Promise<Uint8Array | undefined> {
     const { barcode, copy } = this.#request;
     const read = await this.#drive.read(this.#buffer);
-    if (read.kind === 'damaged')
-      throw new FormatError(
-        'io',
-        `cartridge ${barcode}, object ${copy.firstObject + this.#records}`,
-        'the record is damaged',
-      );
+    if (read.kind === 'damaged') {
+      const where = `cartridge ${barcode}, object ${copy.firstObject + this.#records}`;
+      throw new FormatError('io', where, 'the record is damaged');
+    }
     if (read.kind !== 'record') return undefined;
     this.#records++;
     this.#hash.update(read.data);
@@ -120,69 +127,56 @@ class ChunkVerifier {
   }
 
   /** Reads and checks the next record. Answers false at the end of what there is. */
-  async #record(header: ChunkHeader): Promise<boolean> {
-    const { copy, recordSize } = this.#request;
+  async #record(): Promise<boolean> {
+    const { copy, chunk, recordSize } = this.#request;
     const object = copy.firstObject + this.#records;
     const place = (object - copy.dataObject) * recordSize;
     const read = await this.#drive.read(this.#buffer);
     this.#records++;
     switch (read.kind) {
-      case 'record': {
+      case 'record':
         this.#hash.update(read.data);
         if (read.length !== recordSize) {
-          this.#note(header, place, recordSize, object, `a record of ${read.length} bytes`);
+          this.#lose(place, recordSize, object, `a record of ${read.length} bytes`);
           return true;
         }
-        await this.#content(header, place, read.data, object);
+        await this.#compare(place, read.data, object);
         this.#request.progress(recordSize);
         return true;
-      }
       case 'damaged':
         this.#hashable = false;
-        this.#note(header, place, recordSize, object, 'the record is damaged');
+        this.#lose(place, recordSize, object, 'the record is damaged');
         return true;
       case 'filemark':
       case 'end-of-data':
         this.#hashable = false;
-        this.#note(header, place, header.storedBytes - place, object, 'the records end too soon');
+        this.#lose(place, Math.max(0, chunk.storedBytes - place), object, 'the records end too soon');
         return false;
     }
   }
 
   /** Compares stored bytes with the volume, and the padding behind them with zeros. */
-  async #content(header: ChunkHeader, place: Bytes, data: Uint8Array, object: number): Promise<void> {
-    const stored = Math.max(0, Math.min(data.length, header.storedBytes - place));
+  async #compare(place: Bytes, data: Uint8Array, object: number): Promise<void> {
     const { against, chunk } = this.#request;
+    const stored = Math.max(0, Math.min(data.length, chunk.storedBytes - place));
     if (against !== undefined) {
-      for (const piece of this.#pieces(header, place, stored)) {
-        const view = await against(chunk.volumeOffset + piece.start, piece.length);
+      for (const piece of this.#pieces(place, stored)) {
+        const view = await against(piece.start, piece.length);
         const there = Buffer.from(view.buffer, view.byteOffset, view.byteLength);
-        if (there.compare(data, piece.place - place, piece.place - place + piece.length) !== 0) {
-          this.#add({
-            volumeOffset: chunk.volumeOffset + piece.start,
-            byteLength: piece.length,
-            object,
-            reason: 'differs from the volume',
-          });
-        }
+        if (there.compare(data, piece.place - place, piece.place - place + piece.length) !== 0)
+          this.#add(this.#differing, 'differs', piece, object, 'differs from the volume');
       }
     }
     for (let i = Math.ceil(stored / 512) * 512; i < data.length; i++) {
-      if (data[i] !== 0) {
-        this.#add({
-          volumeOffset: chunk.volumeOffset,
-          byteLength: 0,
-          object,
-          reason: 'the padding behind the data is not zero',
-        });
-        return;
-      }
+      if (data[i] === 0) continue;
+      this.#note('the padding behind the data is not zero', object);
+      return;
     }
   }
 
-  /** The runs of the range that `length` stored bytes from `place` come from. Places only grow, so the cursor never goes back. */
-  *#pieces(header: ChunkHeader, place: Bytes, length: Bytes): Generator<{ start: Bytes; length: Bytes; place: Bytes }> {
-    const { extents } = header;
+  /** The runs that `length` stored bytes from `place` come from. Places only grow, so the cursor never goes back. */
+  *#pieces(place: Bytes, length: Bytes): Generator<{ start: Bytes; length: Bytes; place: Bytes }> {
+    const extents = this.#extents;
     while (this.#run < extents.count && this.#inRun + extents.lengths[this.#run] <= place)
       this.#inRun += extents.lengths[this.#run++];
     let run = this.#run;
@@ -195,45 +189,79 @@ class ChunkVerifier {
     }
   }
 
-  #note(header: ChunkHeader, place: Bytes, length: Bytes, object: number, reason: string): void {
-    const from = Math.max(0, place);
-    const stored = Math.max(0, Math.min(place + length, header.storedBytes) - from);
-    for (const piece of this.#pieces(header, from, stored)) {
-      this.#add({
-        volumeOffset: this.#request.chunk.volumeOffset + piece.start,
-        byteLength: piece.length,
-        object,
-        reason,
-      });
+  /** Stored bytes that this copy does not give; a record without any is one of the archive's end. */
+  #lose(place: Bytes, length: Bytes, object: number, reason: string): void {
+    const stored = Math.max(0, Math.min(place + length, this.#request.chunk.storedBytes) - place);
+    for (const piece of this.#pieces(place, stored)) this.#add(this.#content, 'content', piece, object, reason);
+    if (stored === 0) this.#note(reason, object);
+  }
+
+  #add(
+    to: Finding[],
+    kind: Finding['kind'],
+    piece: { readonly start: Bytes; readonly length: Bytes },
+    object: number,
+    reason: string,
+  ): void {
+    if (this.#overflown) return;
+    const { barcode, chunk } = this.#request;
+    const last = to.at(-1);
+    const end = last === undefined ? -1 : last.volumeOffset + last.byteLength;
+    // A record's pieces that follow each other are one.
+    if (last !== undefined && end === piece.start && last.object === object) {
+      to[to.length - 1] = { ...last, byteLength: last.byteLength + piece.length };
+      return;
     }
-    if (stored === 0) this.#add({ volumeOffset: this.#request.chunk.volumeOffset, byteLength: 0, object, reason });
+    const overflow = this.#content.length + this.#differing.length >= FINDINGS_MAX;
+    this.#overflown = overflow;
+    to.push({
+      kind,
+      cartridge: barcode,
+      object,
+      reason: overflow ? `${reason}; so much of this chunk is damaged that all that follows counts as damaged` : reason,
+      volumeOffset: piece.start,
+      byteLength: overflow ? chunk.volumeOffset + chunk.byteLength - piece.start : piece.length,
+    });
   }
 
-  #whole(reason: string): void {
-    this.#hashable = false;
-    const { chunk, copy } = this.#request;
-    this.#add({ volumeOffset: chunk.volumeOffset, byteLength: chunk.byteLength, object: copy.firstObject, reason });
+  /** Something of the archive that is no content. */
+  #note(reason: string, object: number): void {
+    if (this.#archive.length >= FINDINGS_MAX) return;
+    const cartridge = this.#request.barcode;
+    this.#archive.push({ kind: 'archive', cartridge, object, reason, volumeOffset: 0, byteLength: 0 });
   }
 
-  #add(range: Omit<DamagedRange, 'cartridge'>): void {
-    if (this.#damaged.length < RANGES_MAX) this.#damaged.push({ ...range, cartridge: this.#request.barcode });
+  /** All of the chunk, by one finding. */
+  #whole(reason: string): Finding {
+    const { chunk, copy, barcode } = this.#request;
+    const { volumeOffset, byteLength } = chunk;
+    return { kind: 'content', cartridge: barcode, object: copy.firstObject, reason, volumeOffset, byteLength };
   }
 
-  #result(): VerifiedChunk {
-    const { chunk, copy } = this.#request;
-    const hash = this.#hashState(chunk.sha256);
-    if (hash === 'differs') this.#whole('the SHA-256 of its records is not the one written down at the backup');
-    return {
-      damaged: this.#damaged,
-      records: this.#records,
-      bytes: Math.min(this.#records, copy.records) * this.#request.recordSize,
-      hash,
-    };
+  #nothing(reason: string): VerifiedCopy {
+    return { findings: [this.#whole(reason)], level: 'damaged', records: this.#records, bytes: 0 };
   }
 
-  #hashState(recorded: string | null): VerifiedChunk['hash'] {
-    if (!this.#hashable) return 'not computed';
-    if (recorded === null) return 'not recorded';
-    return this.#hash.digest('hex') === recorded ? 'equal' : 'differs';
+  #result(): VerifiedCopy {
+    const { chunk, copy, recordSize, against } = this.#request;
+    const records = this.#records;
+    const bytes = Math.min(records, copy.records) * recordSize;
+    const hash = this.#hashable && chunk.sha256 !== null ? this.#hash.digest('hex') === chunk.sha256 : undefined;
+    const differing = this.#differing.map((one) => ({
+      ...one,
+      ...(hash === true
+        ? { reason: 'differs from the volume, which has changed since: the chunk is as it was written' }
+        : { kind: 'content' as const }),
+    }));
+    if (hash === false) {
+      const reason = 'the SHA-256 of its records is not the one written down at the backup';
+      // Content that was compared and is right is right all the same.
+      if (against === undefined)
+        return { findings: [this.#whole(reason), ...this.#archive], level: 'damaged', records, bytes };
+      this.#note(reason, copy.firstObject);
+    }
+    const findings = [...this.#content, ...differing].sort((a, b) => a.volumeOffset - b.volumeOffset);
+    const level = against !== undefined ? 'equal-to-snapshot' : hash === true ? 'hash-equal' : 'record-checked';
+    return { findings: [...findings, ...this.#archive], level, records, bytes };
   }
 }

@@ -96,7 +96,7 @@ export async function walkAgain(
   chunks: readonly FoundChunk[],
   env: RebuildEnvironment,
 ): Promise<Manifest> {
-  const { store, clock, note, openers, station, program, signal } = env;
+  const { store, note, openers, station, program, signal } = env;
   const [{ header }] = chunks;
   const { volumeName, volumeBytes } = header.comment;
   const stored = extentsOf(chunks);
@@ -112,18 +112,19 @@ export async function walkAgain(
     signal,
   );
   await forgetSet(store, set);
+  const startedAt = new Date(header.mtime * 1000).toISOString();
   const indexed = await indexVolume({
     store,
-    clock,
+    startedAt,
     note,
-    walked: () => {},
+    walked: (inodes) => env.at?.(`walking ${volumeName} again, from tape:`, inodes, 'inodes'),
     source,
     stored,
+    storedUntil: isComplete(chunks) ? Number.POSITIVE_INFINITY : endOf(chunks),
     set: fromHex(set),
     ...(signal && { signal }),
   });
   for (const { record, extents } of chunks) await putChunkExtents(store, set, record.number, extents);
-  const startedAt = new Date(header.mtime * 1000).toISOString();
   const manifest: Manifest = {
     format: FORMAT_VERSION,
     set,
@@ -154,6 +155,9 @@ export async function walkAgain(
   await sealSet(store, manifest);
   return manifest;
 }
+
+const endOf = (chunks: readonly FoundChunk[]): number =>
+  chunks.reduce((end, { record }) => Math.max(end, record.volumeOffset + record.byteLength), 0);
 
 function extentsOf(chunks: readonly FoundChunk[]): Runs {
   const builder = new RunsBuilder();

@@ -6,9 +6,10 @@ import type { Manifest } from '../../src/bytes/manifest.ts';
 import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { listCartridges } from '../../src/tape-index/records.ts';
 import { imageFolder, makeImage } from '../filesystem/ext4/support/images.ts';
-import { expectSetWhole, expectTapesWellFormed, type TapeFileSeen } from '../support/judge.ts';
+import { expectSetWhole, expectTapesWellFormed } from '../support/judge.ts';
 import { patterned } from '../support/mover.ts';
-import { RECORD, type Session, Site, type SiteCartridge } from '../support/site.ts';
+import { answers, damage } from '../support/set-answers.ts';
+import { RECORD, Site, type SiteCartridge } from '../support/site.ts';
 import { describeWithTools, tempFolder } from '../support/tools.ts';
 
 const cartridges = (count: number, more: Omit<SiteCartridge, 'barcode'> = {}): SiteCartridge[] =>
@@ -25,31 +26,6 @@ function makeVolume(): Uint8Array {
   symlinkSync('a/large', join(tree, 'link'));
   const made = makeImage(imageFolder(), { size: 2 << 20, mke2fs: ['-t', 'ext4', '-b', '1024'], tree });
   return readFileSync(made.path);
-}
-
-/** All that the index answers of a set: every path with its attributes, extents and chunks. */
-async function answers(session: Session, set: string): Promise<string[]> {
-  const view = await session.view(set);
-  const out: string[] = [];
-  const root = await view.root();
-  if (root === undefined) return out;
-  for await (const { parents, entries } of view.walk(root)) {
-    for (const entry of entries) {
-      const path = Buffer.concat([...parents, entry.name].flatMap((name) => [Buffer.from('/'), Buffer.from(name)]));
-      const places = [];
-      for (const extent of entry.extents)
-        if (extent.kind === 'stored') places.push(await view.chunkAt(extent.volumeOffset));
-      const text = JSON.stringify({ ...entry, name: '', places }, (_, value: unknown) =>
-        typeof value === 'bigint'
-          ? `${value}n`
-          : value instanceof Uint8Array
-            ? Buffer.from(value).toString('hex')
-            : value,
-      );
-      out.push(`${path.toString('latin1')} ${text}`);
-    }
-  }
-  return out.sort();
 }
 
 interface Backed {
@@ -72,29 +48,6 @@ async function backedUp(specs: readonly SiteCartridge[], times = 1): Promise<Bac
 
 /** One site over several cartridges, with an index copy on each that is full. */
 const SPANNING = cartridges(6, { capacity: 300 * RECORD, earlyWarningZone: 60 * RECORD });
-
-/** Flips a bit in every record of the tape files that `which` names; the record's checksum then tells. */
-async function damage(
-  site: Site,
-  barcode: string,
-  which: (file: TapeFileSeen) => boolean,
-  record?: number,
-): Promise<void> {
-  const tapes = await expectTapesWellFormed(site, barcode);
-  const data = site.media.get(barcode)?.data;
-  if (data === undefined) throw new Error(`no cartridge ${barcode}`);
-  let offset = 0;
-  for (const file of tapes.get(barcode) ?? []) {
-    for (const [i, bytes] of file.records.entries()) {
-      if (which(file) && (record === undefined || record === i)) {
-        const byte = new Uint8Array(1);
-        await data.read(offset + 100, byte);
-        await data.write(offset + 100, Uint8Array.of(byte[0] ^ 4));
-      }
-      offset += bytes.length;
-    }
-  }
-}
 
 describeWithTools(['mke2fs'], 'index rebuild', () => {
   beforeAll(() => {
@@ -237,10 +190,10 @@ describeWithTools(['mke2fs'], 'index rebuild', () => {
         const withoutHash = (text: string): string => text.replaceAll(/"sha256":"[0-9a-f]+"/g, '"sha256":null');
         expect(await answers(session, manifest.set)).toEqual(before.map(withoutHash));
       }
-      await expectSetWhole(await fresh.copy(), manifest.set, image);
+      await expectSetWhole(await fresh.copy(), manifest.set, image, ['index file']);
       // The next backup does not overwrite the set that has no index file.
       await fresh.backup(new MemoryStore({ content: image }));
-      await expectSetWhole(await fresh.copy(), manifest.set, image);
+      await expectSetWhole(await fresh.copy(), manifest.set, image, ['index file']);
     }
   });
 
@@ -277,7 +230,7 @@ describeWithTools(['mke2fs'], 'index rebuild', () => {
         expect(await answers(session, manifest.set)).toEqual(before);
         expect(await session.manifest(manifest.set)).toMatchObject({ set: manifest.set, chunks: manifest.chunks });
       }
-      await expectSetWhole(await fresh.copy(), manifest.set, image);
+      await expectSetWhole(await fresh.copy(), manifest.set, image, ['label']);
       // It is not written to any more.
       const next = await fresh.backup(new MemoryStore({ content: image }));
       expect(next.manifest.cartridges.map(({ barcode }) => barcode)).toEqual(['RM2']);

@@ -69,11 +69,23 @@ const environment = (home: string): NodeJS.ProcessEnv => {
   return { ...rest, REELMAP_HOME: home };
 };
 
+/** The program's path, for a shell. */
+export const mainPath = (): string => join(builtProgram(), 'main.js');
+
 /** Runs `reelmap` to its end. Output is taken as bytes: one character of the strings is one byte. */
 export function reelmap(args: readonly (string | Uint8Array)[], options: RunOptions): Ended {
   const main = join(builtProgram(), 'main.js');
   const { home, cwd, uid, input, prelude } = options;
-  const common = { env: environment(home), cwd, input, encoding: 'latin1' as const, timeout: RUN_MS, uid, gid: uid };
+  const common = {
+    env: environment(home),
+    cwd,
+    input,
+    encoding: 'latin1' as const,
+    timeout: RUN_MS,
+    killSignal: 'SIGKILL' as const,
+    uid,
+    gid: uid,
+  };
   const words = args.map((one) => (typeof one === 'string' ? one : shellWord(one)));
   const result =
     prelude !== undefined || args.some((one) => typeof one !== 'string')

@@ -30,7 +30,7 @@ import { MemoryStore } from '../../src/storage/memory-store.ts';
 import { formatMedium, openMedium } from '../../src/tape/file-medium.ts';
 import type { TapeMedium } from '../../src/tape/medium.ts';
 import type { KvStore } from '../../src/tape-index/kv-store.ts';
-import { listSets, type StoredSet, wholeManifest } from '../../src/tape-index/sets.ts';
+import { getSet, listSets, type StoredSet, wholeManifest } from '../../src/tape-index/sets.ts';
 import type { ChangerElement, MoveOutcome } from '../../src/target/changer.ts';
 import { diskUnit } from '../../src/target/disk.ts';
 import { CONTROLLER_LUN, Router } from '../../src/target/router.ts';
@@ -421,12 +421,14 @@ export class Session implements AsyncDisposable {
   }
 
   async verify(set: string, against?: BlockStore): Promise<VerifyResult> {
-    const view = await this.view(set);
+    const stored = await getSet(this.store, set);
+    if (stored === undefined) throw new Error(`no set ${set}`);
     return verifySet({
-      manifest: await this.manifest(set),
-      index: view as unknown as Parameters<typeof verifySet>[0]['index'],
+      store: this.store,
+      set: stored,
       station: this.station,
       ...(against && { against: readAtOf(against, 'volume') }),
+      at: new Date(this.site.now()).toISOString(),
       progress: () => {},
     });
   }

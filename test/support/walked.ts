@@ -109,7 +109,11 @@ const xattrMap = (list: readonly Xattr[]): Map<string, Buffer> =>
 /** Inode numbers by path from the root (`/a/b`, bytes as latin1). Stops at cycles. */
 export function pathsOf(walked: Walked, root: number): Map<string, number> {
   const children = new Map<number, WalkedName[]>();
-  for (const name of walked.names) children.set(name.parent, [...(children.get(name.parent) ?? []), name]);
+  for (const name of walked.names) {
+    const siblings = children.get(name.parent);
+    if (siblings === undefined) children.set(name.parent, [name]);
+    else siblings.push(name);
+  }
   const paths = new Map([['/', root]]);
   const visit = (directory: number, path: string, above: ReadonlySet<number>): void => {
     if (above.has(directory)) return;

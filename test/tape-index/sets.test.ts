@@ -15,15 +15,11 @@ import { MemoryStore } from '../../src/tape-index/memory-store.ts';
 import {
   type CartridgeRecord,
   dropRun,
-  fileProofs,
   getCartridge,
-  getFileProof,
   listCartridges,
   listRuns,
   putCartridge,
-  putFileProof,
   putRun,
-  putSetProof,
   type RunRecord,
 } from '../../src/tape-index/records.ts';
 import { chooseSet, lookUpSet } from '../../src/tape-index/set-words.ts';
@@ -334,13 +330,5 @@ describe('records', () => {
     await store.batch([putCartridge(cartridge), putCartridge({ ...cartridge, id: 'c2', barcode: 'RM0001L9' })]);
     expect(await getCartridge(store, 'c1')).toEqual(cartridge);
     expect((await listCartridges(store)).map(({ id }) => id)).toEqual(['c2', 'c1']);
-    const proof = { level: 'hash-equal' as const, at: '2026-01-02T00:00:00.000Z', reason: null };
-    const bad = { level: 'damaged' as const, at: '2026-01-02T00:00:00.000Z', reason: 'record 7 unreadable' };
-    await store.batch([putSetProof(A, proof), putFileProof(A, 3, 2 ** 40, bad)]);
-    expect(await getFileProof(store, A, 3, 2 ** 40)).toEqual(bad);
-    expect(await getFileProof(store, A, 3, 5)).toEqual(proof);
-    const all = [];
-    for await (const one of fileProofs(store, A)) all.push(one);
-    expect(all).toEqual([{ filesystem: 3, inode: 2 ** 40, proof: bad }]);
   });
 });

@@ -1,11 +1,17 @@
 /** `reelmap backup VOLUME...`: a full backup, and what it would do with -n. */
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BackupRequest, type BackupResult, backupVolume } from '../../backup/backup.ts';
+import {
+  type BackupRequest,
+  type BackupResult,
+  backupVolume,
+  neededBytes,
+  refuseUnlessIndexed,
+} from '../../backup/backup.ts';
 import type { BackupEnvironment, BackupEvent } from '../../backup/environment.ts';
 import { UserError } from '../../bytes/errors.ts';
 import { totalBytes } from '../../bytes/extents.ts';
-import type { FilesystemRecord } from '../../bytes/manifest.ts';
+import type { FilesystemRecord, Manifest } from '../../bytes/manifest.ts';
 import { systemRandom } from '../../bytes/random.ts';
 import {
   inodeEstimateOf,
@@ -76,6 +82,7 @@ async function backupAll(context: CommandContext, words: readonly string[], opti
     if (options[option] === undefined || words.length === 1) continue;
     throw new UserError(`--${option}`, 'is for one volume', 'back up the others by themselves', { kind: 'usage' });
   }
+  if (options.name === '') throw new UserError('--name', 'is empty', 'leave it out, or give one', { kind: 'usage' });
   const sizes = sizesOf(options);
   context.signal('run the same command again to go on, or with --abandon to give it up');
   let worst: ExitStatus = ExitStatus.done;
@@ -112,6 +119,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
   const { store, dataRuns } = volume;
   if (store.byteLength === 0)
     throw new UserError(quote(encodeArgument(word)), 'is empty', 'name a volume with a filesystem on it');
+  context.progress().update({ phase: 'reading the metadata', unit: 'bytes' });
   const source = await openSource(
     {
       readAt: readAtOf(store, found.name),
@@ -124,6 +132,7 @@ async function backupOne(context: CommandContext, word: string, options: Options
     filesystemOpeners,
     signal,
   );
+  if (options.requireIndex) refuseUnlessIndexed(source);
   if (options.dryRun) return tellPlan(context, source);
   await using place = await openWorkplace(context.home, {
     command: `backup ${found.name}`,
@@ -134,7 +143,9 @@ async function backupOne(context: CommandContext, word: string, options: Options
     thread: true,
     note: (text) => context.output.note(text),
   });
-  await place.requireSpace(totalBytes(source.allocated));
+  await place.requireSpace(
+    await neededBytes({ source, recordSize: sizes.recordSize }, { store: place.store, disk: place.disks[0] }),
+  );
   context.output.note(`backing up ${quote(encodeArgument(found.name))} to ${place.station.name}`);
   const result = await run(context, place, source, found, options, sizes);
   report(context, result, (context.clock() - started) / 1000);
@@ -161,8 +172,8 @@ async function run(
     clock: context.clock,
     random: systemRandom,
     program: PROGRAM,
-    report: (event) => tell(context, event),
-    waitForCartridge: (message) => waitForCartridge(context, message, options.waitTape === true),
+    report: teller(context),
+    waitForCartridge: (message) => waitForCartridge(context, place, message, options.waitTape === true),
     isAtWork: (pid) => place.library.driveAddresses.some((one) => place.library.driveHolder(one)?.pid === pid),
   };
   try {
@@ -193,39 +204,61 @@ const BUSY_PROCESSORS = 2;
 /** Seconds between two looks for a new cartridge. */
 const LOOK_EVERY_MS = 5000;
 
-async function waitForCartridge(context: CommandContext, message: string, wait: boolean): Promise<boolean> {
+async function waitForCartridge(
+  context: CommandContext,
+  { station }: Workplace,
+  message: string,
+  wait: boolean,
+): Promise<boolean> {
   if (!wait) return false;
+  // What is in the drive is of no use here, and may be to somebody else.
+  await station.unload();
   context.output.note(`${message}; waiting`);
   await sleep(LOOK_EVERY_MS, undefined, { signal: context.signal() });
   return true;
 }
 
-function tell(context: CommandContext, event: BackupEvent): void {
+/** Says what the backup does. Copy and walk go on side by side: the copy is shown while there is any left. */
+function teller(context: CommandContext): (event: BackupEvent) => void {
   const { output } = context;
   const progress = context.progress();
-  switch (event.kind) {
-    case 'copied':
-      progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
-      return;
-    case 'walked':
-      return;
-    case 'committed':
-    case 'phase':
-      if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
-      return;
-    case 'start':
-      if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
-      if (output.json)
-        output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
-      return;
-    case 'cartridge':
-      progress.end();
-      output.note(`cartridge ${event.barcode}${event.labelled ? ', labelled' : ''}`);
-      return;
-    case 'note':
-      progress.end();
-      output.note(event.text);
-  }
+  let copied = false;
+  let walked = false;
+  const show = (): void => {
+    if (copied) progress.update({ phase: walked ? 'writing the index to tape' : 'indexing', unit: 'bytes' });
+  };
+  return (event) => {
+    switch (event.kind) {
+      case 'copied':
+        copied = event.bytes >= event.totalBytes;
+        progress.update({ phase: 'copying', done: event.bytes, total: event.totalBytes, unit: 'bytes' });
+        show();
+        return;
+      case 'walked': {
+        const { inodes, inodeEstimate } = event;
+        if (copied) progress.update({ phase: 'walking', done: inodes, total: inodeEstimate, unit: 'inodes' });
+        return;
+      }
+      case 'phase':
+        walked ||= event.phase === 'walked';
+        show();
+        if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
+        return;
+      case 'committed':
+        if (output.json) output.value({ event: event.kind, ...event, seconds: performance.now() / 1000 });
+        return;
+      case 'start':
+        if (event.resumed) output.note(`going on with the run that stopped: ${event.chunksKept} chunks are on tape`);
+        if (output.json)
+          output.value({ event: 'start', set: event.set, resumed: event.resumed, totalBytes: event.totalBytes });
+        return;
+      case 'cartridge':
+        output.note(`cartridge ${event.barcode}${event.labelled ? ', labelled' : ''}`);
+        return;
+      case 'note':
+        output.note(event.text);
+    }
+  };
 }
 
 function tellPlan({ output }: CommandContext, source: VolumeSource): ExitStatus {
@@ -295,14 +328,18 @@ function report({ output }: CommandContext, { manifest, partial, resumed }: Back
     `set ${set.slice(0, 8)} of ${volume.name}: ${entries} entries, ${formatBytes(storedBytes)} in ${chunks.length} chunks on ${cartridges.map(({ barcode }) => barcode).join(', ')}, ${seconds.toFixed(1)} s`,
   );
   for (const note of disk?.notes ?? []) output.note(`note: ${safeText(note)}`);
-  for (const filesystem of filesystems) for (const line of notesOf(filesystem, set)) output.note(line);
+  for (const filesystem of filesystems) for (const line of notesOf(filesystem, manifest)) output.note(line);
 }
 
 /** What the user must know of a filesystem of the set. */
-function notesOf({ path, notes, reason, problems }: FilesystemRecord, set: string): string[] {
+function notesOf({ path, notes, reason, problems }: FilesystemRecord, { set, volume }: Manifest): string[] {
   const where = path === undefined ? '' : `${path}: `;
   const out = notes.map((note) => `note: ${where}${safeText(note)}`);
-  if (reason !== null) out.push(`${where}copied whole, not indexed file by file: ${safeText(reason)}`);
+  const what = path ?? quote(encodeArgument(volume.source));
+  if (reason !== null)
+    out.push(
+      `${what}: copied whole, not indexed file by file: ${safeText(reason)}; \`reelmap restore-volume\` brings it back`,
+    );
   else if (problems > 0)
     out.push(
       `${where}${problems} entries could not be backed up exactly; \`reelmap find --problems --set ${set.slice(0, 8)}\` lists them`,

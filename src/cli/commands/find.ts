@@ -5,6 +5,7 @@ import { decodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { entryJson } from '../entry-text.ts';
 import { ExitStatus, problemOf } from '../exit.ts';
+import { noProgress } from '../progress.ts';
 import { jsonBytes, quote, safeText } from '../quoting.ts';
 import type { ListedEntry, SetRecord, SetView } from '../services.ts';
 import { resolveSet, SHORT_ID } from '../set-spec.ts';
@@ -105,12 +106,19 @@ async function find(context: CommandContext, pattern: string | undefined, option
     unread++;
     output.error(problemOf(error));
   };
+  // With --json the result is one value, which has no room for progress.
+  const progress = output.json ? noProgress : context.progress();
+  let entries = 0;
+  const looked = (more: number): void => {
+    entries += more;
+    progress.update({ phase: 'looking through', done: entries, unit: 'entries' });
+  };
   async function* found(): AsyncGenerator<Found> {
     for (const record of sets) {
       if (record.filesystems.some((one) => !one.indexed)) skipped(record);
       if (!record.filesystems.some((one) => one.indexed && mayHave(one, options))) continue;
       try {
-        yield* inSet(await index.open(record), matches, wanted, damaged);
+        yield* inSet(await index.open(record), matches, wanted, { damaged, looked });
       } catch (error) {
         if (!(error instanceof FormatError)) throw error;
         damaged(error);
@@ -145,7 +153,7 @@ async function* inSet(
   view: SetView,
   matches: Matches,
   wanted: (entry: ListedEntry) => boolean,
-  damaged: (error: FormatError) => void,
+  told: { readonly damaged: (error: FormatError) => void; readonly looked: (entries: number) => void },
 ): AsyncGenerator<Found> {
   for (const { number, indexed, path = '' } of view.record.filesystems) {
     const root = indexed ? await view.root(number) : undefined;
@@ -153,9 +161,10 @@ async function* inSet(
     const top = path === '' ? '/' : path;
     if (wanted(root) && matches(top, path.slice(path.lastIndexOf('/') + 1)))
       yield { record: view.record, path: Buffer.from(top), entry: root };
-    for await (const { parents, entries } of view.walk(root, damaged)) {
+    for await (const { parents, entries } of view.walk(root, told.damaged)) {
       const above = Buffer.concat([Buffer.from(path), ...parents.flatMap((name) => [SLASH, name]), SLASH]);
       const text = decodeArgument(above);
+      told.looked(entries.length);
       for (const entry of entries) {
         const name = decodeArgument(entry.name);
         if (wanted(entry) && matches(text + name, name))

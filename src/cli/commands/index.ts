@@ -47,8 +47,13 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
     disks: [],
     rebuild: true,
     note: (text) => output.note(text),
+    signal: context.signal(),
   });
-  const barcodes = options.cartridge ?? (await place.station.barcodes());
+  // One that another process has is waited for, or named: without it the index would be less than it can be.
+  const barcodes =
+    options.cartridge?.map((word) => word.toUpperCase()) ??
+    place.library.inventory().flatMap(({ barcode, type }) => (type === 'outside' ? [] : [barcode]));
+  const progress = context.progress();
   const result = await rebuildIndex(barcodes, {
     store: place.store,
     station: place.station,
@@ -56,8 +61,10 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
     clock: context.clock,
     program: PROGRAM,
     note: (text) => output.note(text),
+    at: (phase, done, unit = 'inodes') => progress.update({ phase, unit, ...(done !== undefined && { done }) }),
     signal: context.signal(),
   });
+  progress.end();
   if (output.json) output.value({ event: 'result', ...result });
   else {
     for (const { set, volume, how } of result.sets) output.line(`set ${set.slice(0, 8)} of ${volume}: from the ${how}`);
@@ -73,10 +80,14 @@ async function checkAll(context: CommandContext): Promise<ExitStatus> {
   await using store = await openIndexStore(context.home, { command: 'index check' });
   const problems: string[] = [];
   const sets = await listSets(store, ({ reason }) => problems.push(reason));
+  const signal = context.signal();
+  const progress = context.progress();
   let whole = true;
   for (const set of sets) {
     const record = set.manifest;
-    const { rows, problems: found } = await checkSet(store, record);
+    const phase = `checking set ${record.set.slice(0, 8)}`;
+    const checked = (rows: number): void => progress.update({ phase, done: rows, unit: 'rows' });
+    const { rows, problems: found } = await checkSet(store, record, { checked, signal });
     const all = [...found, ...(await checkChunks(store, set))];
     whole &&= all.length === 0;
     if (output.json) {

@@ -72,8 +72,7 @@ async function restore(
       gapBytesMax: gapThreshold(tapes.model.bytesPerSecond, tapes.model.repositionSeconds),
       rank: (cartridge) => tapes.rank(cartridge),
       signal,
-      progress: ({ bytes, totalBytes, label }) =>
-        progress.update({ phase: 'restoring', done: bytes, total: totalBytes, unit: 'bytes', detail: label }),
+      progress: ({ label, ...state }) => progress.update({ ...state, ...(label !== undefined && { detail: label }) }),
     });
     progress.end();
     report(context, open.record, outcome);

@@ -4,6 +4,7 @@ import type { Bytes, TapeObject } from '../../bytes/units.ts';
 import { ExtentKind } from '../../filesystem/filesystem.ts';
 import { planRestore, type RestorePlan, WantedExtents } from '../../plan/restore-plan.ts';
 import type { IndexedExtent } from '../../tape-index/entry.ts';
+import type { Proof } from '../../tape-index/proofs.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { entryJson, filesystemJson, filesystemText, modeText, targetOf, timeText, typeWord } from '../entry-text.ts';
 import { ExitStatus } from '../exit.ts';
@@ -49,9 +50,11 @@ async function show(
   await using open = await openSet(async () => (await context.services()).openIndex(context.home), word);
   const wanted = pathOf(path);
   const entry = await entryAt(open.view, wanted, filesystemNumber(open.record, partition));
-  const onTape = positionsOf(await planEntry(open.view, entry), open.record.cartridges);
+  const plan = await planEntry(open.view, entry);
+  const onTape = positionsOf(plan, open.record.cartridges);
   const positions = await withDataOffsets(context, onTape);
   const proof = await open.view.proof?.(entry);
+  const status = plan.unknown.count > 0 ? ExitStatus.partial : ExitStatus.done;
   const within = open.record.filesystems.find(({ number }) => number === entry.filesystem);
   if (output.json) {
     const { set } = open.record;
@@ -70,17 +73,24 @@ async function show(
       extents,
       xattrs,
       tape: positions,
+      tapeUnknown: plan.unknownReasons[0] ?? null,
       proof: proof ?? null,
     });
-    return ExitStatus.done;
+    return status;
   }
   const of = within === undefined ? [] : [`within     ${within.path ?? '/'} (${filesystemText(within)})`];
   for (const line of [...headLines(entry, wanted), ...of, ...extentLines(entry.extents), ...tapeLines(positions)])
     output.line(line);
-  output.line(
-    `proof      ${proof === undefined ? 'unread since it was written; `reelmap verify` reads it' : `${proof.level}, ${proof.date}`}`,
-  );
-  return ExitStatus.done;
+  if (plan.unknown.count > 0) output.line(`tape       not known: ${plan.unknownReasons[0]}`);
+  output.line(`proof      ${proofText(proof)}`);
+  return status;
+}
+
+function proofText(proof: Proof | undefined): string {
+  const reason = proof?.reason ? `: ${safeText(proof.reason)}` : '';
+  if (proof === undefined || proof.at === null)
+    return `unread since it was written${reason}; \`reelmap verify\` reads it`;
+  return `${proof.level}, ${proof.at}${reason}`;
 }
 
 async function planEntry(view: SetView, entry: ListedEntry): Promise<RestorePlan> {

@@ -1,5 +1,5 @@
 /** `reelmap tape export-files SET DIR`: each tape file of a set as a file, byte for byte what `dd` of the tape would give. */
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, UserError } from '../../bytes/errors.ts';
 import type { Manifest } from '../../bytes/manifest.ts';
@@ -8,6 +8,7 @@ import { scanForwards } from '../../catalog/scan.ts';
 import type { TapeDrive } from '../../initiator/tape-drive.ts';
 import { RECORD_BYTES_MAX } from '../../library/tape-file.ts';
 import { type StationCartridges, stationCartridges } from '../../restore/station-cartridges.ts';
+import { makeFolders } from '../../storage/make-folders.ts';
 import { wholeManifest } from '../../tape-index/sets.ts';
 import { encodeArgument } from '../argv.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
@@ -15,6 +16,8 @@ import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
 import { quote, safeText } from '../quoting.ts';
 import { findStoredSet } from '../set-spec.ts';
+import { systemWords } from '../system-words.ts';
+import { textPath } from '../text-path.ts';
 import { openWorkplace } from '../workplace.ts';
 
 interface Options {
@@ -58,9 +61,10 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
   });
   const stored = await findStoredSet(place.store, word);
   const manifest = await wholeManifest(place.store, stored);
-  makeFolder(dir, options.overwrite === true);
+  makeFolder(textPath(dir), options.overwrite === true);
   const cartridges = await stationCartridges(place.station, manifest.cartridges, (text) => output.note(text));
-  const copier = new Copier(context, cartridges, dir);
+  const total = manifest.chunks.reduce((sum, { copies: [copy] }) => sum + copy.records * manifest.recordSize, 0);
+  const copier = new Copier(context, cartridges, dir, total);
   for (const wanted of filesOf(manifest)) await copier.copy(wanted);
   const index = await findIndex(cartridges, manifest);
   if (typeof index === 'string') copier.problem(index);
@@ -71,13 +75,13 @@ async function exportFiles(context: CommandContext, word: string, dir: string, o
 function makeFolder(dir: string, overwrite: boolean): void {
   const shown = quote(encodeArgument(dir));
   try {
-    mkdirSync(dir, { recursive: true });
+    makeFolders(dir);
     if (readdirSync(dir).length > 0 && !overwrite)
       throw new UserError(shown, 'is not empty', 'name a new folder, or use --overwrite');
   } catch (cause) {
     if (cause instanceof UserError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
-    const words = code === 'EEXIST' || code === 'ENOTDIR' ? 'is no folder' : `cannot be made: ${code}`;
+    const words = code === 'ENOTDIR' ? 'is no folder' : `cannot be made: ${systemWords(cause)}`;
     throw new UserError(shown, words, 'name another folder', { cause });
   }
 }
@@ -114,10 +118,13 @@ class Copier {
   readonly #buffer = new Uint8Array(RECORD_BYTES_MAX);
   readonly #files: { readonly name: string; readonly byteLength: Bytes }[] = [];
   readonly #problems: string[] = [];
+  /** About what there is to copy: label and index come on top. */
+  readonly #total: Bytes;
   #bytes = 0;
 
-  constructor(context: CommandContext, cartridges: StationCartridges, dir: string) {
+  constructor(context: CommandContext, cartridges: StationCartridges, dir: string, total: Bytes) {
     this.#context = context;
+    this.#total = total;
     this.#cartridges = cartridges;
     this.#dir = dir;
   }
@@ -144,7 +151,8 @@ class Copier {
       renameSync(making, join(this.#dir, name));
     } catch (error) {
       rmSync(making, { force: true });
-      if (!(error instanceof FormatError)) throw error;
+      // write(2) by descriptor knows no path.
+      if (!(error instanceof FormatError)) throw Object.assign(error as Error, { path: join(this.#dir, name) });
       this.problem(`${name}: ${error.message}`);
     } finally {
       closeSync(fd);
@@ -171,7 +179,8 @@ class Copier {
       byteLength += data.length;
       this.#bytes += data.length;
       const { name } = this.#files[this.#files.length - 1];
-      this.#context.progress().update({ phase: 'copying', done: this.#bytes, unit: 'bytes', detail: name });
+      const total = Math.max(this.#bytes, this.#total);
+      this.#context.progress().update({ phase: 'copying', done: this.#bytes, total, unit: 'bytes', detail: name });
     }
   }
 

@@ -6,6 +6,7 @@ import type { TapeDrive } from '../../initiator/tape-drive.ts';
 import { readCartridge } from '../../library/label-cartridge.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
+import { noProgress } from '../progress.ts';
 import { safeText } from '../quoting.ts';
 import { SHORT_ID } from '../set-spec.ts';
 import { loadInto, openDrive, requireCartridge, requireLibrary } from '../tape-library.ts';
@@ -44,7 +45,9 @@ async function list(context: CommandContext, word: string, wait: boolean): Promi
     throw new UserError(`cartridge ${barcode}`, `was not written by reelmap: ${safeText(content.what)}`, remedy);
   }
   const rows =
-    content.kind === 'blank' ? [] : [labelRow(content.labelEnd), ...(await filesOf(drive, barcode, content.labelEnd))];
+    content.kind === 'blank'
+      ? []
+      : [labelRow(content.labelEnd), ...(await filesOf(context, drive, barcode, content.labelEnd))];
   if (output.json) await output.array(rows);
   else print(context, barcode, rows);
   return rows.some((row) => row.problem !== null) ? ExitStatus.partial : ExitStatus.done;
@@ -59,9 +62,21 @@ const labelRow = (labelEnd: TapeObject): Row => ({
   problem: null,
 });
 
-async function filesOf(drive: TapeDrive, barcode: string, labelEnd: TapeObject): Promise<Row[]> {
+async function filesOf(
+  { output, progress: made, signal }: CommandContext,
+  drive: TapeDrive,
+  barcode: string,
+  labelEnd: TapeObject,
+): Promise<Row[]> {
+  // With --json the result is one value, which has no room for progress.
+  const progress = output.json ? noProgress : made();
   const files: ScannedFile[] = [];
-  for await (const file of scanForwards(drive, barcode, labelEnd)) files.push(file);
+  for await (const file of scanForwards(drive, barcode, labelEnd)) {
+    signal().throwIfAborted();
+    files.push(file);
+    progress.update({ phase: `reading cartridge ${barcode}:`, done: files.length, unit: 'tape files' });
+  }
+  progress.end();
   await drive.locateEndOfData();
   const { object: end } = await drive.position();
   return files.map((file, i) => ({

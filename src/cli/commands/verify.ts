@@ -1,15 +1,18 @@
 /** `reelmap verify SET`: reads the tape back and says what is proven and what is lost. */
-import { UserError } from '../../bytes/errors.ts';
+import { FormatError, UserError } from '../../bytes/errors.ts';
 import { readAtOf } from '../../filesystem/volume.ts';
-import { checkSet } from '../../tape-index/check.ts';
+import { checkChunks, checkSet } from '../../tape-index/check.ts';
 import type { KvStore } from '../../tape-index/kv-store.ts';
-import { putProofs } from '../../tape-index/records.ts';
-import { openSet, wholeManifest } from '../../tape-index/sets.ts';
-import { type VerifyResult, verifySet } from '../../verify/verify.ts';
+import { getProof, type Proof, putProof } from '../../tape-index/proofs.ts';
+import type { SetManifest, StoredSet } from '../../tape-index/sets.ts';
+import type { VirtualLibrary } from '../../target/virtual-library/library.ts';
+import { type Finding, findingText } from '../../verify/finding.ts';
+import { proofOfSet } from '../../verify/proof-map.ts';
+import { type UnreadRange, type VerifyResult, verifySet } from '../../verify/verify.ts';
 import type { CommandContext, CommandModule } from '../command.ts';
 import { ExitStatus } from '../exit.ts';
 import { formatBytes } from '../progress.ts';
-import { jsonBytes, quote } from '../quoting.ts';
+import { jsonBytes, quote, safeText } from '../quoting.ts';
 import { findStoredSet } from '../set-spec.ts';
 import { findVolume } from '../volume.ts';
 import { openVolume } from '../volume-store.ts';
@@ -38,9 +41,10 @@ async function verify(context: CommandContext, word: string, options: Options): 
     wait: options.wait === true,
     disks: [],
     note: output.note,
+    signal: context.signal(),
   });
   const stored = await findStoredSet(place.store, word);
-  const manifest = await wholeManifest(place.store, stored);
+  const { manifest } = stored;
   const found = options.against === undefined ? undefined : findVolume(options.against);
   await using volume = found === undefined ? undefined : await openVolume(found, false);
   const against = volume?.store;
@@ -51,65 +55,130 @@ async function verify(context: CommandContext, word: string, options: Options): 
       'name the volume that was backed up',
     );
   }
-  const index = await checkSet(place.store, manifest);
   const progress = context.progress();
+  const checked = (rows: number): void => progress.update({ phase: 'checking the index', done: rows, unit: 'rows' });
+  const { store, library } = place;
+  const checks = await checkSet(store, manifest, { checked, signal: context.signal() });
+  const problems = [...checks.problems, ...(await checkChunks(store, stored))];
+  const warnings = await warningsOf(library, manifest);
+  const at = new Date(context.clock()).toISOString();
   const result = await verifySet({
-    manifest,
-    index: await openSet(place.store, stored),
+    store,
+    set: stored,
     station: place.station,
     ...(against && found && { against: readAtOf(against, found.name) }),
+    at,
     progress: (done, total) => progress.update({ phase: 'verifying', done, total, unit: 'bytes' }),
+    looked: (entries) => progress.update({ phase: 'looking for what is lost', done: entries, unit: 'entries' }),
     signal: context.signal(),
   });
   progress.end();
-  await recordProof(place.store, manifest.set, result, new Date(context.clock()).toISOString());
-  report(context, manifest.set, result, index.problems);
-  return result.damaged.length > 0 || !index.whole ? ExitStatus.partial : ExitStatus.done;
+  await recordProof(store, stored, result, problems, at);
+  if (result.stopped !== undefined) throw result.stopped;
+  report(context, manifest.set, result, { problems, warnings });
+  if (result.records === 0 && result.unread.length > 0) return ExitStatus.failed;
+  const told = result.findings.length + result.unread.length + problems.length + warnings.length;
+  return told > 0 ? ExitStatus.partial : ExitStatus.done;
 }
 
-/** What was found of the set, and of each file that is not so well: unless these are too many to list. */
-async function recordProof(store: KvStore, set: string, result: VerifyResult, at: string): Promise<void> {
-  const { level, damaged, files, fileCount } = result;
-  const reason = damaged.length > 0 ? `${damaged.length} damaged ranges, ${fileCount} files affected` : null;
-  // Damage outside of files (metadata, and of sets that are not indexed) has no file to be told of.
-  const told = damaged.length === 0 || (fileCount > 0 && fileCount === files.length);
-  await putProofs(
-    store,
-    set,
-    { level: told ? level : 'damaged', at, reason },
-    told ? files.map((file) => ({ ...file, proof: { level: 'damaged' as const, at, reason: file.reason } })) : [],
-  );
+/** Damage of the virtual cartridges' maps that costs nothing yet: a drive does not tell of it. */
+async function warningsOf(library: VirtualLibrary, { cartridges }: SetManifest): Promise<string[]> {
+  const here = new Set(library.inventory().map(({ barcode }) => barcode));
+  const out: string[] = [];
+  for (const { barcode } of cartridges) {
+    if (!here.has(barcode)) continue;
+    try {
+      await using map = await library.cartridgeMap(barcode);
+      out.push(...map.warnings);
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error; // the drive will tell the same
+    }
+  }
+  return out;
 }
 
-function report({ output }: CommandContext, set: string, result: VerifyResult, indexProblems: readonly string[]): void {
-  const { level, records, bytes, damaged, files, fileCount } = result;
+/** What was found now; of what was not read, what had been found before. */
+async function recordProof(
+  store: KvStore,
+  { manifest: { set, volume } }: StoredSet,
+  { proven }: VerifyResult,
+  problems: readonly string[],
+  at: string,
+): Promise<void> {
+  const index: Proof =
+    problems.length === 0
+      ? { level: 'hash-equal', at, reason: null }
+      : { level: 'damaged', at, reason: `the index: ${problems[0]}` };
+  await putProof(store, set, proofOfSet(volume.byteLength, proven, await getProof(store, set), index));
+}
+
+interface BesideTape {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** Lines of one kind shown to people; --json has all. */
+const SHOWN_MAX = 100;
+
+function report({ output }: CommandContext, set: string, result: VerifyResult, beside: BesideTape): void {
+  const { level, records, bytes, findings, unread, files, fileCount } = result;
+  const { problems, warnings } = beside;
   if (output.json) {
     output.value({
       event: 'result',
       set,
-      level: damaged.length > 0 ? 'damaged' : level,
+      level,
       records,
       bytes,
-      damaged,
-      indexProblems,
+      findings,
+      unread,
+      warnings,
+      indexProblems: problems,
       fileCount,
       files: files.map(({ path, inode, reason }) => ({ ...jsonBytes('path', join(path)), inode, reason })),
     });
     return;
   }
-  for (const problem of indexProblems) output.line(`index: ${problem}`);
-  for (const range of damaged.slice(0, 100)) {
-    output.line(
-      `damaged: cartridge ${range.cartridge}, object ${range.object}: ${range.reason} (${range.byteLength} bytes of the volume at ${range.volumeOffset})`,
+  const lines = (all: readonly string[], more: number = all.length): void => {
+    for (const line of all.slice(0, SHOWN_MAX)) output.line(safeText(line));
+    if (more > SHOWN_MAX) output.line(`... and ${more - SHOWN_MAX} more (--json has them)`);
+  };
+  lines(problems.map((problem) => `index: ${problem}`));
+  lines(warnings.map((warning) => `damaged: ${warning}`));
+  lines(findings.map(findingLine));
+  lines(unread.map(unreadLine));
+  lines(
+    files.map(({ path, reason }) => `lost: ${quote(join(path))}: ${reason}`),
+    fileCount,
+  );
+  output.line(`set ${set.slice(0, 8)}: ${records} records, ${formatBytes(bytes)} read: ${verdict(result)}`);
+}
+
+function findingLine(finding: Finding): string {
+  const { kind, volumeOffset, byteLength } = finding;
+  const what = byteLength > 0 ? `${byteLength} bytes of the volume at ${volumeOffset}` : 'no content of a file';
+  return `${kind === 'differs' ? 'differs' : 'damaged'}: ${findingText(finding)} (${what})`;
+}
+
+const unreadLine = ({ volumeOffset, byteLength, reason }: UnreadRange): string =>
+  byteLength === 0
+    ? `not read: ${reason}`
+    : `not read: ${byteLength} bytes of the volume at ${volumeOffset}: ${reason}`;
+
+function verdict({ level, findings, unread, fileCount }: VerifyResult): string {
+  const damaged = findings.filter(({ kind }) => kind !== 'differs').length;
+  const parts: string[] = [];
+  if (level === 'damaged')
+    parts.push(
+      `${damaged} damaged places, ${fileCount} files lost with them; everything else can be restored. Back them up again while they are there`,
     );
+  else {
+    parts.push(level);
+    if (damaged > 0)
+      parts.push(`${damaged} damaged places cost no file; back the volume up again to have all of it whole on tape`);
   }
-  for (const { path, reason } of files.slice(0, 100)) output.line(`lost: ${quote(join(path))}: ${reason}`);
-  if (fileCount > 100) output.line(`... and ${fileCount - Math.min(100, files.length)} more files`);
-  const verdict =
-    damaged.length > 0
-      ? `${damaged.length} damaged ranges, ${fileCount} files affected; everything else can be restored`
-      : level;
-  output.line(`set ${set.slice(0, 8)}: ${records} records, ${formatBytes(bytes)} read: ${verdict}`);
+  if (unread.length > 0) parts.push('not all could be read');
+  return parts.join('; ');
 }
 
 const SLASH = Uint8Array.of(0x2f);

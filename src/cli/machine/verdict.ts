@@ -127,7 +127,7 @@ function forbiddenAs(
   device: BlockDeviceFacts | undefined,
   { use, what, remedy }: NonNullable<ReturnType<typeof forbids>>,
 ): Judged {
-  if (use.kind !== 'mount') return no(`${use.device === device ? '' : `${nameOf(use.device)} `}${what}; ${remedy}`);
+  if (use.kind !== 'mount') return no(`${what}; ${remedy}`);
   const where = use.device === device ? '' : ` (${nameOf(use.device)})`;
   const why = `${what}${where}: needs a snapshot, or to be unmounted or remounted read-only`;
   return { verdict: 'snapshot', indexed: null, why, how: null };

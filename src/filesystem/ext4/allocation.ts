@@ -1,6 +1,7 @@
 /**
  * What a full backup copies: every cluster that a block bitmap calls used, every block of fixed metadata, and whatever lies
- * before and after the filesystem. Linux fs/ext4/balloc.c; a bitmap that cannot be trusted makes its whole group used.
+ * before and after the filesystem. Linux fs/ext4/balloc.c; a bitmap that cannot be trusted (a wrong checksum; where there are
+ * none, a wrong number of ones) makes its whole group used.
  */
 import { crc32cRaw } from '../../bytes/crc32c.ts';
 import { clipRuns, type Runs, RunsBuilder, unionRuns } from '../../bytes/extents.ts';
@@ -84,8 +85,9 @@ async function eachBitmap(
           continue;
         }
         const view = new DataView(piece.view.buffer, piece.view.byteOffset + at[order[i]] - piece.base, g.blockSize);
-        if (checksumRight(g, groups, group, view)) bitmaps.set(group, wordsOf(view).slice());
-        else notes.push(`block bitmap of group ${group} has a wrong checksum: all of the group is copied`);
+        const wrong = bitmapTrouble(g, groups, group, view);
+        if (wrong === undefined) bitmaps.set(group, wordsOf(view).slice());
+        else notes.push(`block bitmap of group ${group} ${wrong}: all of the group is copied`);
       }
     }
     for (let group = start; group < end; group++) {
@@ -100,9 +102,32 @@ const GROUPS_AT_ONCE = 1024;
 const isWritten = (groups: Groups, group: number): boolean =>
   (groups.flags[group] & (GroupFlag.blockUninit | GroupFlag.lost | GroupFlag.fromBackup)) === 0;
 
-function checksumRight(g: Geometry, groups: Groups, group: number, bitmap: DataView): boolean {
-  if (g.checksumSeed === undefined) return true;
-  const found = crc32cRaw(g.checksumSeed, bytesOf(bitmap, 0, g.blocksPerGroup / g.clusterRatio / 8));
+/** Why the bitmap cannot be trusted. Without checksums its ones must be as many as the descriptor says. */
+function bitmapTrouble(g: Geometry, groups: Groups, group: number, bitmap: DataView): string | undefined {
+  if (g.checksumSeed !== undefined)
+    return checksumRight(g, g.checksumSeed, groups, group, bitmap) ? undefined : 'has a wrong checksum';
+  const bits = Math.ceil(groupBlocks(g, group) / g.clusterRatio);
+  const free = bits - countOnes(wordsOf(bitmap), bits);
+  const told = groups.freeClusters[group];
+  return free === told ? undefined : `has ${free} free ${g.clusterRatio > 1 ? 'clusters' : 'blocks'}, not ${told}`;
+}
+
+/** Ones among the first `bits`. */
+function countOnes(words: Int32Array, bits: number): number {
+  let count = 0;
+  for (let i = 0; i * 32 < bits; i++) {
+    const left = bits - i * 32;
+    let word = left < 32 ? words[i] & ((1 << left) - 1) : words[i];
+    // Henry S. Warren, Hacker's Delight, figure 5-2.
+    word -= (word >>> 1) & 0x5555_5555;
+    word = (word & 0x3333_3333) + ((word >>> 2) & 0x3333_3333);
+    count += Math.imul((word + (word >>> 4)) & 0x0f0f_0f0f, 0x0101_0101) >>> 24;
+  }
+  return count;
+}
+
+function checksumRight(g: Geometry, seed: number, groups: Groups, group: number, bitmap: DataView): boolean {
+  const found = crc32cRaw(seed, bytesOf(bitmap, 0, g.blocksPerGroup / g.clusterRatio / 8));
   const mask = g.descriptorSize >= 64 ? 0xffff_ffff : 0xffff;
   return (found & mask) >>> 0 === groups.blockBitmapChecksum[group];
 }

@@ -34,7 +34,6 @@ export const RoCompat = {
 const INCOMPAT_NAMES: Readonly<Record<number, string>> = {
   [Incompat.compression]: 'compression',
   [Incompat.journalDev]: 'journal_dev',
-  [Incompat.dirdata]: 'dirdata',
 };
 
 /** Read here, each with a test. */
@@ -47,6 +46,7 @@ const READ =
   Incompat.mmp |
   Incompat.flexBg |
   Incompat.eaInode |
+  Incompat.dirdata | // Lustre: what follows a name in its entry is passed over
   Incompat.csumSeed |
   Incompat.largedir |
   Incompat.inlineData |

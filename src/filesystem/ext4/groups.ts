@@ -1,7 +1,7 @@
 /**
  * Block groups: where their descriptors are (one table, or spread by meta_bg), what they say, and which fixed metadata
  * each group holds. Linux fs/ext4/super.c `descriptor_loc`, balloc.c `ext4_num_base_meta_clusters`.
- * Memory: 33 bytes a group; groups are bounded by the volume's size.
+ * Memory: 37 bytes a group; groups are bounded by the volume's size.
  */
 import { crc32cRaw } from '../../bytes/crc32c.ts';
 import { bytesOf } from '../../bytes/layout.ts';
@@ -21,6 +21,8 @@ export interface Groups {
   readonly inodeBitmap: Float64Array;
   readonly inodeTable: Float64Array;
   readonly blockBitmapChecksum: Uint32Array;
+  /** Clusters that the bitmap has as free, as the descriptor says. */
+  readonly freeClusters: Uint32Array;
   /** Inodes at the end of the table that were never used. */
   readonly unusedInodes: Uint32Array;
   readonly flags: Uint8Array;
@@ -120,6 +122,7 @@ export async function readGroups(g: Geometry, readAt: ReadAt, notes: string[], s
     inodeBitmap: new Float64Array(g.groupCount),
     inodeTable: new Float64Array(g.groupCount),
     blockBitmapChecksum: new Uint32Array(g.groupCount),
+    freeClusters: new Uint32Array(g.groupCount),
     unusedInodes: new Uint32Array(g.groupCount),
     flags: new Uint8Array(g.groupCount),
   };
@@ -192,6 +195,8 @@ function takeDescriptor(g: Geometry, groups: Groups, group: number, view: DataVi
   groups.inodeTable[group] = inodeTable;
   groups.blockBitmapChecksum[group] =
     D.bg_block_bitmap_csum_lo.get(view, at) + (wide ? D.bg_block_bitmap_csum_hi.get(view, at) * 0x1_0000 : 0);
+  groups.freeClusters[group] =
+    D.bg_free_blocks_count_lo.get(view, at) + (wide ? D.bg_free_blocks_count_hi.get(view, at) * 0x1_0000 : 0);
   groups.unusedInodes[group] = unused;
   groups.flags[group] = hasFlags ? D.bg_flags.get(view, at) & 3 : 0;
   return true;

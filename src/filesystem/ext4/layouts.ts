@@ -80,6 +80,7 @@ export const ext4_group_desc_64 = layout(64, {
   bg_block_bitmap_hi: u32le(0x20),
   bg_inode_bitmap_hi: u32le(0x24),
   bg_inode_table_hi: u32le(0x28),
+  bg_free_blocks_count_hi: u16le(0x2c),
   bg_itable_unused_hi: u16le(0x32),
   bg_block_bitmap_csum_hi: u16le(0x38),
 });

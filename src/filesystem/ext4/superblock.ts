@@ -142,7 +142,7 @@ export function checkFits(geometry: Geometry, volumeBytes: Bytes): void {
   throw new FormatError(
     'corrupt',
     WHERE,
-    `the filesystem has ${needed} bytes, the volume only ${volumeBytes}: the image is cut short`,
+    `the filesystem has ${needed} bytes, the volume only ${volumeBytes}: the image is cut short; copy it again, whole`,
   );
 }
 

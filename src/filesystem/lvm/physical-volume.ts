@@ -65,36 +65,44 @@ function locationAt(view: DataView, at: number): { offset: Bytes; size: Bytes } 
   }
 }
 
-export interface PhysicalVolume {
-  readonly label: PhysicalVolumeLabel;
-  /** The volume group's metadata, one for each area that has some. */
-  readonly metadata: readonly Section[];
-  /** Areas that could not be used, and why. */
-  readonly notes: readonly string[];
-}
-
-/** The physical volume that a volume is; undefined: it is none. @throws FormatError `io` */
-export async function readPhysicalVolume(
+/** The label of a volume; undefined: it is no physical volume. @throws FormatError `io` */
+export async function readLabel(
   readAt: ReadAt,
   volumeBytes: Bytes,
   signal?: AbortSignal,
-): Promise<PhysicalVolume | undefined> {
-  if (volumeBytes < LABEL_BYTES) return undefined;
-  const label = decodeLabel(await readAt(0, LABEL_BYTES, signal));
-  if (label === undefined) return undefined;
-  const metadata: Section[] = [];
-  const notes: string[] = [];
-  for (const area of label.metadataAreas) {
-    const where = `metadata of physical volume ${label.uuid} at byte ${area.offset}`;
+): Promise<PhysicalVolumeLabel | undefined> {
+  return volumeBytes < LABEL_BYTES ? undefined : decodeLabel(await readAt(0, LABEL_BYTES, signal));
+}
+
+/** Bytes of metadata that may still be read of a disk: thousands of labels could name the same area. */
+export interface MetadataBudget {
+  bytesLeft: number;
+}
+
+/**
+ * The volume group's metadata, one for each area that has some. `damaged`: told of each area that cannot be used.
+ * @throws FormatError never: what cannot be read is damaged
+ */
+export async function readMetadata(
+  readAt: ReadAt,
+  volumeBytes: Bytes,
+  { uuid, metadataAreas }: PhysicalVolumeLabel,
+  budget: MetadataBudget,
+  damaged: (words: string) => void,
+  signal?: AbortSignal,
+): Promise<Section[]> {
+  const out: Section[] = [];
+  for (const area of metadataAreas) {
+    const where = `metadata of physical volume ${uuid} at byte ${area.offset}`;
     try {
-      const text = await readArea(readAt, volumeBytes, area, where, signal);
-      if (text !== undefined) metadata.push(parseText(text, where));
+      const text = await readArea(readAt, volumeBytes, area, where, budget, signal);
+      if (text !== undefined) out.push(parseText(text, where));
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      notes.push(error.message);
+      damaged(error.message);
     }
   }
-  return { label, metadata, notes };
+  return out;
 }
 
 /** The committed text of a metadata area; undefined when it has none. @throws FormatError when it is damaged */
@@ -103,6 +111,7 @@ async function readArea(
   volumeBytes: Bytes,
   { offset, size }: { readonly offset: Bytes; readonly size: Bytes },
   where: string,
+  budget: MetadataBudget,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const must = (condition: boolean, what: string): void => {
@@ -119,6 +128,8 @@ async function readArea(
   const { start, length, checksum } = location;
   must(start >= MDA_HEADER_BYTES && start < size && length <= size - MDA_HEADER_BYTES, 'its text lies outside it');
   must(length <= TEXT_BYTES_MAX, `its text has ${length} bytes`);
+  if (length > budget.bytesLeft) throw new FormatError('unsupported', where, 'more metadata than is read of one disk');
+  budget.bytesLeft -= length;
   const text = new Uint8Array(length);
   // The area is a ring behind its header.
   const first = Math.min(length, size - start);

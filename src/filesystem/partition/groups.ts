@@ -7,8 +7,8 @@
 import { FormatError } from '../../bytes/errors.ts';
 import { type Runs, runsOf } from '../../bytes/extents.ts';
 import type { Segment } from '../../bytes/segments.ts';
-import { type Bytes, bytes } from '../../bytes/units.ts';
-import { type PhysicalVolume, readPhysicalVolume } from '../lvm/physical-volume.ts';
+import { type Bytes, bytes, MiB } from '../../bytes/units.ts';
+import { type PhysicalVolumeLabel, readLabel, readMetadata } from '../lvm/physical-volume.ts';
 import { decodeVolumeGroup, type PhysicalExtents, type VolumeGroup } from '../lvm/volume-group.ts';
 import type { ReadAt } from '../volume.ts';
 import type { DiskPart } from './disk.ts';
@@ -34,21 +34,23 @@ export interface Groups {
 
 interface Found {
   readonly member: Member;
-  readonly physical: PhysicalVolume;
+  readonly label: PhysicalVolumeLabel;
 }
+
+/** Bytes of metadata text that are read of one disk: a group of 10,000 volumes has some 5 MB, on each physical volume. */
+const METADATA_BYTES_MAX = 256 * MiB;
 
 export async function divideGroups(members: readonly Member[], signal?: AbortSignal): Promise<Groups> {
   const notes: string[] = [];
   const found = new Map<string, Found>();
   for (const member of members) {
-    const physical = await physicalOf(member, notes, signal);
-    if (physical === undefined) continue;
-    const { uuid } = physical.label;
-    const other = found.get(uuid);
-    if (other === undefined) found.set(uuid, { member, physical });
+    const label = await labelOf(member, signal);
+    if (label === undefined) continue;
+    const other = found.get(label.uuid);
+    if (other === undefined) found.set(label.uuid, { member, label });
     else notes.push(`${member.path} is the same physical volume as ${other.member.path}, a copy: not read`);
   }
-  const groups = newestGroups([...found.values()], notes);
+  const groups = await newestGroups([...found.values()], notes, signal);
   const used = groups.flatMap(({ physicalVolumes }) => physicalVolumes.filter((uuid) => found.has(uuid)));
   const sole = (uuid: string): boolean => used.filter((one) => one === uuid).length === 1;
   return {
@@ -61,15 +63,12 @@ export async function divideGroups(members: readonly Member[], signal?: AbortSig
   };
 }
 
-async function physicalOf(
+async function labelOf(
   { path, readAt, byteLength }: Member,
-  notes: string[],
   signal: AbortSignal | undefined,
-): Promise<PhysicalVolume | undefined> {
+): Promise<PhysicalVolumeLabel | undefined> {
   try {
-    const physical = await readPhysicalVolume(readAt, byteLength, signal);
-    for (const note of physical?.notes ?? []) notes.push(path === '' ? note : `${path}: ${note}`);
-    return physical;
+    return await readLabel(readAt, byteLength, signal);
   } catch (error) {
     // Of the disk itself that is the caller's; a partition that cannot be read costs no other.
     if (error instanceof FormatError && path !== '') return undefined;
@@ -78,17 +77,20 @@ async function physicalOf(
 }
 
 /** By id: the metadata with the highest sequence number. In order of names. */
-function newestGroups(found: readonly Found[], notes: string[]): VolumeGroup[] {
+async function newestGroups(found: readonly Found[], notes: string[], signal?: AbortSignal): Promise<VolumeGroup[]> {
   const newest = new Map<string, VolumeGroup>();
-  for (const { physical } of found) {
-    for (const metadata of physical.metadata) {
+  const budget = { bytesLeft: METADATA_BYTES_MAX };
+  for (const { member, label } of found) {
+    const { path, readAt, byteLength } = member;
+    const damaged = (words: string): void => void notes.push(path === '' ? words : `${path}: ${words}`);
+    for (const metadata of await readMetadata(readAt, byteLength, label, budget, damaged, signal)) {
       try {
         const group = decodeVolumeGroup(metadata);
         const other = newest.get(group.uuid);
         if (other === undefined || other.sequence < group.sequence) newest.set(group.uuid, group);
       } catch (error) {
         if (!(error instanceof FormatError)) throw error;
-        notes.push(error.message);
+        damaged(error.message);
       }
     }
   }
@@ -120,7 +122,12 @@ function segmentsOf(extents: readonly PhysicalExtents[], found: ReadonlyMap<stri
     if (offset + byteLength > member.byteLength) return `a part of it ends past physical volume ${volume}`;
     out.push({ volumeOffset: bytes(member.volumeOffset + offset), byteLength: bytes(byteLength) });
   }
-  return out;
+  // Physical volumes in partitions that overlap.
+  const ordered = [...out].sort((a, b) => a.volumeOffset - b.volumeOffset);
+  const apart = ordered.every(
+    (one, i) => i === 0 || ordered[i - 1].volumeOffset + ordered[i - 1].byteLength <= one.volumeOffset,
+  );
+  return apart ? out : 'its segments overlap on the disk';
 }
 
 function pairsOf(

@@ -5,10 +5,13 @@
  * Memory: one batch, reads under way, the chunk records of one group, the directory list, and half a byte an inode.
  */
 import { loadNativeCrc32c } from '../../bytes/crc32c.ts';
+import { FormatError } from '../../bytes/errors.ts';
+import type { Runs } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
 import { InodeRows } from '../ext4/inode-rows.ts';
 import { readAhead } from '../ext4/read-pieces.ts';
 import type { InodeBatch, WalkBatch } from '../filesystem.ts';
+import { markUncopied } from '../uncopied.ts';
 import type { ReadAt } from '../volume.ts';
 import { AttributeReader } from './attributes.ts';
 import { DirectoryList } from './directory-list.ts';
@@ -32,13 +35,17 @@ const BATCH_WEIGHT_MAX = 64 * 1024 * 1024;
 /** Notes told one by one about inodes that are not there. */
 const NOTES_MAX = 20;
 
-/** @throws whatever is not a FormatError: damage is told in batches and `notes` */
+/**
+ * @param allocated what is copied: a file with blocks elsewhere is told
+ * @throws FormatError when there is no root directory, so that nothing has a name; other damage is told in batches and `notes`
+ */
 export async function* walkXfs(
   g: Geometry,
   groups: readonly Group[],
   readAt: ReadAt,
   notes: string[],
   { unfinished, reowned }: Pick<WalkState, 'unfinished' | 'reowned'>,
+  allocated: Runs,
   signal?: AbortSignal,
 ): AsyncGenerator<WalkBatch> {
   loadNativeCrc32c();
@@ -55,7 +62,10 @@ export async function* walkXfs(
     reowned,
     treeBlocksLeft: g.blocksCount,
   };
-  yield* readInodes(walk);
+  for await (const batch of readInodes(walk)) yield markUncopied(batch, allocated);
+  if (!walk.chunks.has(g.rootInode, Mark.directory)) {
+    throw new FormatError('corrupt', 'XFS', ['the root directory cannot be read', ...notes.slice(-3)].join('; '));
+  }
   yield* readNames(walk);
 }
 

@@ -3,9 +3,8 @@
  * Linux fs/xfs. Everything is read through `ReadAt`, so that an overlay can lie under it.
  */
 import { FormatError } from '../../bytes/errors.ts';
-import { unionRuns } from '../../bytes/extents.ts';
+import { type Runs, unionRuns } from '../../bytes/extents.ts';
 import type { Bytes } from '../../bytes/units.ts';
-
 import type { Filesystem, FilesystemIdentity, OpenFilesystem } from '../filesystem.ts';
 import type { ReadAt } from '../volume.ts';
 import { readAllocated, readAllocatedBefore } from './allocation.ts';
@@ -58,12 +57,10 @@ async function openClean(
 ): Promise<Filesystem> {
   const groups = await readGroups(geometry, readAt, signal);
   const notes = notesOf(groups);
-  return {
-    ...described(geometry, groups, notes),
-    allocated: (allocatedSignal) => readAllocated(geometry, groups, readAt, volumeBytes, notes, allocatedSignal),
-    walk: (walkSignal) =>
-      walkXfs(geometry, groups, readAt, notes, { unfinished: NOTHING_UNFINISHED, reowned: new Set() }, walkSignal),
-  };
+  return filesystemOf(
+    { geometry, groups, readAt, notes, replayed: { unfinished: NOTHING_UNFINISHED, reowned: new Set() } },
+    (ofSignal) => readAllocated(geometry, groups, readAt, volumeBytes, notes, ofSignal),
+  );
 }
 
 /** The volume as it will be after its log was replayed: what the walk sees, and what decides which blocks are copied. */
@@ -80,13 +77,36 @@ async function openReplayed(
   const groups = await readGroups(geometry, readAt, signal);
   const rawGroups = await readGroups(before, raw, signal);
   const notes = ['the log was replayed in memory', ...notesOf(groups)];
+  return filesystemOf({ geometry, groups, readAt, notes, replayed }, async (ofSignal) => {
+    const now = await readAllocated(geometry, groups, readAt, volumeBytes, notes, ofSignal);
+    return unionRuns(now, await readAllocatedBefore(before, rawGroups, raw, ofSignal));
+  });
+}
+
+interface Opened {
+  readonly geometry: Geometry;
+  readonly groups: readonly Group[];
+  readonly readAt: ReadAt;
+  readonly notes: string[];
+  readonly replayed: Pick<Replayed, 'unfinished' | 'reowned'>;
+}
+
+function filesystemOf(opened: Opened, readRuns: (signal?: AbortSignal) => Promise<Runs>): Filesystem {
+  const { geometry, groups, readAt, notes, replayed } = opened;
+  let runs: Runs | undefined; // asked for before the walk, and needed by it: read once
+  const allocated = async (signal?: AbortSignal): Promise<Runs> => {
+    runs ??= await readRuns(signal);
+    return runs;
+  };
   return {
-    ...described(geometry, groups, notes),
-    allocated: async (allocatedSignal) => {
-      const now = await readAllocated(geometry, groups, readAt, volumeBytes, notes, allocatedSignal);
-      return unionRuns(now, await readAllocatedBefore(before, rawGroups, raw, allocatedSignal));
+    identity: identityOf(geometry),
+    rootInode: geometry.rootInode,
+    inodeEstimate: groups.reduce((sum, { usedInodes }) => sum + usedInodes, 0),
+    notes,
+    allocated,
+    async *walk(signal) {
+      yield* walkXfs(geometry, groups, readAt, notes, replayed, await allocated(signal), signal);
     },
-    walk: (walkSignal) => walkXfs(geometry, groups, readAt, notes, replayed, walkSignal),
   };
 }
 
@@ -100,17 +120,6 @@ const notesOf = (groups: readonly Group[]): string[] =>
   groups.some(({ hasUnlinked }) => hasUnlinked)
     ? ['files that were open after their last name was removed are not listed']
     : [];
-
-const described = (
-  g: Geometry,
-  groups: readonly Group[],
-  notes: readonly string[],
-): Omit<Filesystem, 'allocated' | 'walk'> => ({
-  identity: identityOf(g),
-  rootInode: g.rootInode,
-  inodeEstimate: groups.reduce((sum, { usedInodes }) => sum + usedInodes, 0),
-  notes,
-});
 
 /** Why the features forbid a walk, one clause. */
 function featuresRefused(view: DataView): string | undefined {

@@ -92,6 +92,7 @@ const ASC_WORDS = new Map<number, string>([
   [0x4400, 'internal target failure'],
   [0x4b00, 'data phase error'],
   [0x5001, 'write append position error'],
+  [0x5300, 'media load or eject failed'],
   [0x5301, 'unload tape failure'],
   [0x5302, 'medium removal prevented'],
   [0x5500, 'system resource failure'],

@@ -6,6 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import { FormatError } from '../../bytes/errors.ts';
+import { errorOf, type PlainError, plainError } from '../../bytes/plain-error.ts';
 import type { Execute, ScsiCommand, ScsiResult } from '../execute.ts';
 
 type ToServer =
@@ -18,12 +19,7 @@ type ToServer =
   | { readonly kind: 'abort'; readonly id: number };
 type ToClient =
   | { readonly kind: 'result'; readonly id: number; readonly result: ScsiResult }
-  | {
-      readonly kind: 'thrown';
-      readonly id: number;
-      readonly error: unknown;
-      readonly format?: { readonly kind: FormatError['kind']; readonly where: string; readonly what: string };
-    };
+  | { readonly kind: 'thrown'; readonly id: number; readonly error: PlainError };
 
 interface Waiting {
   readonly command: ScsiCommand;
@@ -74,10 +70,7 @@ export class PortClient {
       waiting.resolve(intoBuffer(message.result, waiting.command.dataIn));
       return;
     }
-    const { format, error } = message;
-    waiting.reject(
-      format === undefined ? error : new FormatError(format.kind, format.where, format.what, { cause: error }),
-    );
+    waiting.reject(errorOf(message.error));
   }
 }
 
@@ -114,9 +107,7 @@ async function serve(
     if (execute === undefined) throw new FormatError('io', 'data mover', 'no such unit');
     return { kind: 'result', id, result: await execute(command, signal) };
   } catch (error) {
-    const format =
-      error instanceof FormatError ? { kind: error.kind, where: error.where, what: error.what } : undefined;
-    return { kind: 'thrown', id, error: error instanceof Error ? error : String(error), ...(format && { format }) };
+    return { kind: 'thrown', id, error: plainError(error) };
   }
 }
 

@@ -106,7 +106,7 @@ async function fillCartridge(making: string, folder: string, spec: NewCartridge)
     writeProtected: false,
     createdAt: new Date().toISOString(),
   };
-  await writeNewFile(join(making, CASE_FILE), caseText(info));
+  await writeNewFile(join(making, CASE_FILE), caseText(info), join(folder, CASE_FILE));
   await syncFolderAside(making);
 }
 

@@ -35,7 +35,7 @@ export interface DevicesOptions {
   readonly onFailure?: (drive: string, failure: DriveFailure) => void;
 }
 
-/** The units of `library`; cartridges that are in drives are loaded. @throws FormatError when one of them cannot be opened */
+/** The units of `library`; cartridges that are in drives are loaded. One that cannot be opened goes back to a slot. */
 export async function openVirtualDevices(
   library: LibraryOfCartridges,
   options: DevicesOptions = {},
@@ -111,8 +111,13 @@ class Devices implements VirtualDevices, MediumChangerBackend {
   }
 
   async loadAll(): Promise<void> {
-    for (const { address, full } of this.#library.elements())
-      if (full && this.#drives.has(address)) await this.#load(address);
+    for (const { address, full } of this.#library.elements()) {
+      if (!full || !this.#drives.has(address)) continue;
+      // A damaged one is not to keep the others from the drive; who asks for it is told what is wrong with it.
+      if ((await this.#attempt(() => this.#load(address))) === undefined) continue;
+      const free = this.#library.elements().find((element) => element.type === 'slot' && !element.full);
+      if (free !== undefined) await this.#attemptMove(address, free.address);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

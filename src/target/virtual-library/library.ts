@@ -13,7 +13,6 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { check, FormatError } from '../../bytes/errors.ts';
 import { Fields } from '../../bytes/json-fields.ts';
 import { systemRandom, toHex } from '../../bytes/random.ts';
@@ -448,6 +447,6 @@ async function lockLibrary(folder: string): Promise<HeldLock> {
     const lock = tryLock(path, 'moving a cartridge');
     if (isHeld(lock)) return lock;
     if (tries >= LOCK_TRIES) throw new FormatError('io', path, `held by process ${lock.pid} since ${lock.since}`);
-    await sleep(LOCK_WAIT_MS);
+    await new Promise((resolve) => setTimeout(resolve, LOCK_WAIT_MS));
   }
 }

@@ -297,6 +297,42 @@ describeWithTools(TOOLS, 'nonsense without checksums', () => {
   });
 });
 
+describeWithTools(TOOLS, 'a block bitmap without a checksum', () => {
+  for (const mke2fs of [
+    ['-t', 'ext2'],
+    ['-t', 'ext3'],
+    ['-t', 'ext4', '-O', '^metadata_csum'],
+    ['-t', 'ext4', '-O', '^metadata_csum,uninit_bg'],
+  ]) {
+    it(`${mke2fs.join(' ')}: a flipped bit makes its whole group allocated, with a note; as it was it is trusted`, async () => {
+      const s = subject(mke2fs);
+      const filesystem = await openMemory(s.good);
+      const whole = await filesystem.allocated();
+      expect(filesystem.notes).toEqual([]);
+      const groups = [...s.layout.text.matchAll(/^Group (\d+): \(Blocks (\d+)-(\d+)\)[^]*?Block bitmap at (\d+)/gm)];
+      expect(groups.length).toBeGreaterThan(1);
+      for (const [, group, first, last, bitmap] of groups) {
+        const at = Number(bitmap) * BS + 300 + Number(group);
+        const changed = await openMemory(damaged(s.good, at));
+        const allocated = await changed.allocated();
+        const never = new RegExp(`^Group ${group}:.*BLOCK_UNINIT`, 'm').test(s.layout.text);
+        if (never) {
+          expect(changed.notes).toEqual([]);
+          continue;
+        }
+        expect(changed.notes).toEqual([
+          expect.stringMatching(
+            new RegExp(`^block bitmap of group ${group} has \\d+ free blocks, not \\d+: all of the group is copied$`),
+          ),
+        ]);
+        const run = runAt(allocated, Number(first) * BS);
+        expect(allocated.starts[run] + allocated.lengths[run]).toBeGreaterThanOrEqual((Number(last) + 1) * BS);
+        expect(totalBytes(allocated)).toBeGreaterThan(totalBytes(whole));
+      }
+    });
+  }
+});
+
 /** The first 24 bytes of i_block of an inode with one extent, as they stand in the table. */
 function rootOf(s: Subject, inode: number): Buffer {
   const found = s.truth.get(inode);

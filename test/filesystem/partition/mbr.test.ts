@@ -14,9 +14,11 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   'one partition': 'label: dos\n,\n',
   'four primary ones, out of order':
     'label: dos\nstart=40960,size=2048\nstart=2048,size=2048,type=82\nstart=8192,size=2048\nstart=43008,type=7,bootable\n',
-  'logical ones': 'label: dos\n,4M\n,40M,E\n,4M\n,4M,82\n,4M\n,4M,8e\n',
-  'an extended one first, of type 0f': 'label: dos\n,30M,f\n,8M,83\n,4M\n,,83\n',
-  'an extended one of type 85 between': 'label: dos\n,4M\n,20M,85\n,4M\n,4M\n,4M\n',
+  'logical ones':
+    'label: dos\nd1: size=4M\nd2: size=40M,type=5\nd5: size=4M\nd6: size=4M,type=82\nd7: size=4M\nd8: size=4M,type=8e\n',
+  'an extended one first, of type 0f': 'label: dos\nd1: size=30M,type=f\nd2: size=8M\nd5: size=4M\nd6: size=2M\n',
+  'an extended one of type 85 between':
+    'label: dos\nd1: size=4M\nd3: size=20M,type=85\nd5: size=4M\nd4: size=4M\nd6: size=4M\n',
   'an old-style start at sector 63': 'label: dos\nstart=63,size=10000\n',
 };
 

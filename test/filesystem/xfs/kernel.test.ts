@@ -9,6 +9,7 @@ import { canMount, withMount } from '../../support/mount.ts';
 import { hasTools } from '../../support/tools.ts';
 import { pathsOf, type Walked, walkToMap } from '../../support/walked.ts';
 import { imageFolder } from '../ext4/support/images.ts';
+import { notFree, usedRuns } from './support/free-space.ts';
 import { makeImage, openImage, xfsDb } from './support/images.ts';
 
 /** Arguments of mkfs.xfs, and bytes of the pieces of free space that a directory has to grow in. */
@@ -38,6 +39,9 @@ const FORMS = [
   ['/empty', 'core.aformat = 2 (extents)'],
 ] as const;
 
+/** A chunk of which half is not on disk. */
+const SPARSE_CHUNK = /\[\d+,0x[0-9a-f]+,32,/;
+
 const folder = imageFolder();
 const mountPoint = join(folder, 'mnt');
 mkdirSync(mountPoint);
@@ -57,14 +61,16 @@ describe('an XFS tree that the kernel wrote', () => {
       );
       const kernel = withMount(image.path, mountPoint, 'ro,norecovery', () => kernelRows(mountPoint));
       const filesystem = await openImage(image);
+      if (args.length === 0) expect(xfsDb(image.path, ['agi 0', 'addr root', 'print'])).toMatch(SPARSE_CHUNK);
       const walked = await walkToMap(filesystem);
-      expect(kernel.length).toBeGreaterThan(4300);
+      expect(kernel.length).toBeGreaterThan(4450);
       expect(FORMS.filter(([path, field]) => !isInForm(image.path, walked, filesystem.rootInode, path, field))).toEqual(
         [],
       );
       expect(walked.directoryProblems).toEqual([]);
       expect(differences(walkedRows(walked, filesystem.rootInode), kernel).slice(0, 5)).toEqual([]);
       expect((await expectWalkConforms(filesystem, image.byteLength)).problems).toEqual([]);
+      expect(await usedRuns(filesystem)).toEqual(notFree(image));
       expect(filesystem.notes).toEqual([]);
       expect(spawnSync('xfs_repair', ['-n', image.path]).status).toBe(0);
     });

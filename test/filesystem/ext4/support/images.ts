@@ -54,6 +54,19 @@ const CONFIG = `[defaults]
  ext4 = {
   features = has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,dir_nlink,extra_isize
  }
+ hugefiles = {
+  features = extent,huge_file,flex_bg,metadata_csum,64bit,extra_isize,sparse_super2,bigalloc,^resize_inode
+  cluster_size = 65536
+  inode_ratio = 4194304000
+  packed_meta_blocks = 1
+  make_hugefiles = 1
+  hugefiles_dir = /store
+  hugefiles_name = huge
+  hugefiles_digits = 0
+  num_hugefiles = 0
+  hugefiles_size = 3T
+  zero_hugefiles = false
+ }
 `;
 
 /** A folder for images, in memory where there is such a place: mke2fs and its kin sync all they write. */

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openXfs } from '../../../../src/filesystem/xfs/xfs.ts';
-import { differences, kernelRows, walkedRows } from '../../../support/kernel-view.ts';
+import { differences, type KernelRow, kernelRows, walkedRows } from '../../../support/kernel-view.ts';
 import { withMount } from '../../../support/mount.ts';
 import { mustWalk, walkToMap } from '../../../support/walked.ts';
 import { type Image, makeImage } from './images.ts';
@@ -16,6 +16,8 @@ export interface Workload {
   readonly operations: number;
   /** Whether the log in memory is written out before the filesystem stops. */
   readonly flush: boolean;
+  /** Of changes: of every kind, or writes to shared blocks. */
+  readonly mix: 'all' | 'shared';
   /** Unlinked files stay open until then. */
   readonly hold: boolean;
 }
@@ -27,15 +29,17 @@ export function workloadOf(seed: number): Workload {
     ['-m', 'rmapbt=1', '-i', 'nrext64=1'],
     ['-b', 'size=1024', '-n', 'size=4096'],
     ['-i', 'size=1024', '-s', 'size=4096'],
-    ['-m', 'reflink=0,finobt=0,inobtcount=0,bigtime=0', '-i', 'sparse=0'],
     ['-l', 'su=32k'],
+    ['-m', 'reflink=0,finobt=0,inobtcount=0,bigtime=0', '-i', 'sparse=0'],
   ];
+  const isShared = seed % 7 === 3;
   return {
     seed,
     size: 64 << 20,
-    mkfs: mkfs[seed % mkfs.length],
-    operations: [40, 150, 400, 1200][seed % 4],
+    mkfs: mkfs[seed % (isShared ? mkfs.length - 1 : mkfs.length)],
+    operations: [40, 150, 400, 3000][seed % 4],
     flush: seed % 3 === 0,
+    mix: isShared ? 'shared' : 'all',
     hold: seed % 5 === 0,
   };
 }
@@ -44,7 +48,7 @@ export function workloadOf(seed: number): Workload {
 export function stoppedVolume(folder: string, mountPoint: string, load: Workload): Image {
   const image = makeImage(folder, load.size, load.mkfs);
   const script = join(import.meta.dirname, 'workload.py');
-  const args = [mountPoint, `${load.seed}`, `${load.operations}`, load.flush ? 'flush' : 'noflush'];
+  const args = [mountPoint, `${load.seed}`, `${load.operations}`, load.flush ? 'flush' : 'noflush', load.mix];
   withMount(image.path, mountPoint, 'rw', () =>
     execFileSync('python3', [script, ...args, ...(load.hold ? ['1'] : [])], { stdio: ['ignore', 'ignore', 'pipe'] }),
   );
@@ -56,20 +60,32 @@ export async function compareReplay(
   image: Image,
   mountPoint: string,
 ): Promise<{ readonly wrong: string[]; readonly entries: number; readonly notes: readonly string[] }> {
-  const copy = `${image.path}.copy`;
+  const kernel = kernelReplay(image.path, mountPoint);
+  return compareWith(image, kernel);
+}
+
+/** The tree that the kernel has after it replayed the log of a copy. */
+export function kernelReplay(path: string, mountPoint: string): KernelRow[] {
+  const copy = `${path}.copy`;
   try {
-    copyFileSync(image.path, copy);
+    copyFileSync(path, copy);
     withMount(copy, mountPoint, 'rw', () => undefined);
-    const kernel = withMount(copy, mountPoint, 'ro,norecovery', () => kernelRows(mountPoint));
-    const filesystem = mustWalk(await openXfs(image.readAt, image.byteLength));
-    const walked = await walkToMap(filesystem);
-    const wrong = [
-      ...differences(walkedRows(walked, filesystem.rootInode), kernel),
-      ...walked.directoryProblems.map(({ inode, reason }) => `directory ${inode}: ${reason}`),
-      ...[...walked.inodes.values()].flatMap(({ inode, problems }) => problems.map((what) => `${inode}: ${what}`)),
-    ];
-    return { wrong, entries: kernel.length, notes: filesystem.notes };
+    return withMount(copy, mountPoint, 'ro,norecovery', () => kernelRows(mountPoint));
   } finally {
     rmSync(copy, { force: true });
   }
+}
+
+export async function compareWith(
+  image: Pick<Image, 'readAt' | 'byteLength'>,
+  kernel: readonly KernelRow[],
+): Promise<{ readonly wrong: string[]; readonly entries: number; readonly notes: readonly string[] }> {
+  const filesystem = mustWalk(await openXfs(image.readAt, image.byteLength));
+  const walked = await walkToMap(filesystem);
+  const wrong = [
+    ...differences(walkedRows(walked, filesystem.rootInode), kernel),
+    ...walked.directoryProblems.map(({ inode, reason }) => `directory ${inode}: ${reason}`),
+    ...[...walked.inodes.values()].flatMap(({ inode, problems }) => problems.map((what) => `${inode}: ${what}`)),
+  ];
+  return { wrong, entries: kernel.length, notes: filesystem.notes };
 }

@@ -62,6 +62,15 @@ for i in range(0, os.fstat(filler).st_size, 4 * step):
     fallocate(filler, 3, i, step)
 for i in range(3000):
     os.link('pool/%d' % (i % 300), 'one/%s_%d' % ('o' * 200, i))
+# Pieces of 16 KiB are too small for 64 inodes together: chunks of inodes with holes.
+os.mkdir('holes')
+for i in range(2 * step, min(os.fstat(filler).st_size, 1 << 22), 128 << 10):
+    fallocate(filler, 3, i // 65536 * 65536 + 32768, 32768)
+try:
+    for i in range(1000):
+        write('holes/%d' % i, b'')
+except OSError as e:
+    assert e.errno == 28, e  # a filesystem without them
 os.close(filler); os.unlink('filler')
 for i in range(0, 300, 3):
     os.unlink('leaf/%s_%d' % ('n' * 40, i))

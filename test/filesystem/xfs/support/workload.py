@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Random changes to a mounted XFS from several processes, then the machine 'stops': the filesystem is shut down.
-usage: workload.py MOUNTPOINT SEED OPERATIONS flush|noflush [HOLD]
-flush: the log is written out first; noflush: what is in memory is lost. HOLD: 1 keeps unlinked files open until the end."""
+usage: workload.py MOUNTPOINT SEED OPERATIONS flush|noflush MIX [HOLD]
+flush: the log is written out first; noflush: what is in memory is lost. MIX: all, or shared (writes to shared blocks, for
+mappings cut in two by the stop). HOLD: 1 keeps unlinked files open until the end."""
 import ctypes
 import errno
 import fcntl
@@ -9,8 +10,9 @@ import os
 import random
 import struct
 import sys
+import time
 
-root, seed, count, mode = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+root, seed, count, mode, mix = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], sys.argv[5]
 os.chdir(root)
 libc = ctypes.CDLL(None, use_errno=True)
 FICLONE, FICLONERANGE, XFS_IOC_GOINGDOWN = 0x40049409, 0x4020940D, 0x8004587D
@@ -58,7 +60,7 @@ class Worker:
         except OSError as e:
             if e.errno in (errno.EIO, errno.ESHUTDOWN):
                 raise
-            if e.errno not in (errno.ENOENT, errno.ENOSPC, errno.EOPNOTSUPP, errno.EINVAL, errno.EEXIST, errno.ENOTEMPTY, errno.ENODATA, errno.ENOTDIR, errno.ELOOP, errno.EBADF, errno.EISDIR):
+            if e.errno not in (errno.ENOENT, errno.ENOSPC, errno.EOPNOTSUPP, errno.EINVAL, errno.EEXIST, errno.ENOTEMPTY, errno.ENODATA, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EBADF, errno.EISDIR):
                 raise
 
     def create(self):
@@ -175,6 +177,28 @@ class Worker:
                 os.close(source)
                 os.close(target)
 
+    def shared(self):
+        path = self.top + '/shared'
+        if not os.path.exists(path):
+            with open(path, 'wb') as f:
+                for i in range(256):
+                    f.write(struct.pack('>I', i) * 1024)
+        new = self.top + '/clone%d' % self.rnd.randint(0, 5)
+        source, target = os.open(path, os.O_RDONLY), os.open(new, os.O_CREAT | os.O_RDWR)
+        fcntl.ioctl(target, FICLONE, source)
+        for i in range(0, 250, self.rnd.randint(2, 5)):
+            os.pwrite(target, b'c' * 4096, i * 4096)
+        os.fdatasync(target)
+        os.close(source)
+        os.close(target)
+
+    def force(self):
+        fd = os.open(self.top, os.O_RDONLY)
+        for _ in range(20):
+            os.utime(self.top)
+            os.fsync(fd)
+        os.close(fd)
+
     def allocate(self):
         path = self.pick()
         if path and not os.path.islink(path):
@@ -207,9 +231,14 @@ KINDS = (
 
 def work(number):
     worker = Worker(number)
-    for _ in range(count):
+    for _ in range(count if mix == 'all' else 1 << 20):
         try:
-            worker.step()
+            if mix == 'all':
+                worker.step()
+            elif number == 0:
+                worker.force()
+            else:
+                worker.shared()
         except OSError as e:
             if e.errno not in (errno.EIO, errno.ESHUTDOWN):
                 raise
@@ -221,20 +250,25 @@ for number in range(PROCESSES):
     pid = os.fork()
     if pid == 0:
         work(number)
-        if len(sys.argv) > 5:
+        if len(sys.argv) > 6:
             os.kill(os.getpid(), 19)  # wait, with what is open, until the filesystem is down
         os._exit(0)
     children.append(pid)
-if len(sys.argv) > 5:
+if mix == 'shared':
+    time.sleep(0.1 + random.Random(seed).random() / 3)
+elif len(sys.argv) > 6:
     for pid in children:
         os.waitpid(pid, os.WUNTRACED)
 else:
-    os.waitpid(children[0], 0)  # the others are at work when it stops
+    os.waitpid(children[seed % PROCESSES], 0)  # the others are at work when it stops
 fd = os.open('.', os.O_RDONLY)
 fcntl.ioctl(fd, XFS_IOC_GOINGDOWN, struct.pack('=I', 1 if mode == 'flush' else 2))
+failed = 0
 for pid in children:
     try:
         os.kill(pid, 9)
-        os.waitpid(pid, 0)
+        status = os.waitpid(pid, 0)[1]
+        failed |= os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0
     except (ProcessLookupError, ChildProcessError):
         pass
+sys.exit(1 if failed else 0)
