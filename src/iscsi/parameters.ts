@@ -139,8 +139,13 @@ export class Negotiation {
   /** Takes the other side's answers to `offers`. Answers the first key whose value is no possible result. */
   take(pairs: Pairs): string | undefined {
     for (const [key, value] of pairs) {
-      if (key === 'MaxRecvDataSegmentLength') this.#settled.set(key, value);
-      if (!(key in NEGOTIATED) && key !== 'HeaderDigest' && key !== 'DataDigest') continue;
+      if (key === 'MaxRecvDataSegmentLength') {
+        if (this.#answer(key, value) !== undefined) return key;
+        continue;
+      }
+      if (!Object.hasOwn(NEGOTIATED, key) && key !== 'HeaderDigest' && key !== 'DataDigest') continue;
+      // RFC 7143, 13.14: so where nothing goes unasked.
+      if (key === 'FirstBurstLength' && value === Answer.irrelevant) continue;
       if (this.#answer(key, value) !== value) return key;
     }
     return undefined;

@@ -25,11 +25,14 @@ export class ByteStream {
   readonly #socket: Socket;
   #corked = false;
   #paused = false;
+  #failure: string | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.setNoDelay(true);
-    socket.on('error', () => {}); // 'close' follows and says so
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#failure = error.code ?? error.message; // 'close' follows and says so
+    });
   }
 
   /** Takes over an accepted socket, which was made with `pauseOnConnect`. */
@@ -112,8 +115,9 @@ export class ByteStream {
     this.#socket.resume();
   }
 
-  onClose(listener: () => void): void {
-    this.#socket.once('close', listener);
+  /** `failure`: the system's word for why, if it was not closed in order. */
+  onClose(listener: (failure: string | undefined) => void): void {
+    this.#socket.once('close', () => listener(this.#failure));
   }
   onConnect(listener: () => void): void {
     this.#socket.once('connect', listener);

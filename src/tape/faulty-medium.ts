@@ -53,11 +53,11 @@ export class FaultyMedium implements TapeMedium {
     return { kind: 'damaged', length: outcome.length, reason: 'a fault was asked for here' };
   }
 
-  async append(record: Uint8Array, lender?: Lender): Promise<WriteOutcome> {
+  async append(record: Uint8Array, lender?: Lender, encrypted?: boolean): Promise<WriteOutcome> {
     const object = this.#inner.position.object;
     if (object >= (this.faults.endOfMediumAt ?? Number.POSITIVE_INFINITY)) return 'end-of-medium';
     this.#mustNotFail(object, object);
-    return this.#warned(await this.#inner.append(record, lender));
+    return this.#warned(await this.#inner.append(record, lender, encrypted));
   }
 
   async writeFilemarks(count: number): Promise<WriteOutcome> {

@@ -152,14 +152,14 @@ export class FileMedium implements TapeMedium {
     return this.#map.end;
   }
 
-  async append(record: Uint8Array, lender?: Lender): Promise<WriteOutcome> {
+  async append(record: Uint8Array, lender?: Lender, encrypted = false): Promise<WriteOutcome> {
     assert(record.length > 0 && record.length <= RECORD_BYTES_MAX, `record of ${record.length} bytes`);
     this.#mustWrite();
     if (this.#offset + record.length > this.capacity) return 'end-of-medium';
     const writer = await this.#startWriting();
     const wait = writer.push(record, lender);
     if (wait) await wait;
-    this.#map.append('record', record.length, crc32c(record));
+    this.#map.append('record', record.length, crc32c(record), encrypted);
     return this.#written(writer);
   }
 
@@ -274,7 +274,8 @@ export class FileMedium implements TapeMedium {
       return { kind: 'damaged', length: bytes(length), reason };
     }
     if (!fits) into.set(target.subarray(0, into.length));
-    return { kind: 'record', length: bytes(length), data: fits ? target : into };
+    const data = fits ? target : into;
+    return { kind: 'record', length: bytes(length), data, ...(entry.encrypted && { encrypted: true }) };
   }
 
   /** A failed large read costs only the records that cannot be had by themselves. */

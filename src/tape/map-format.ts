@@ -57,7 +57,7 @@ export const MapEntry = layout(MAP_ENTRY_BYTES, {
   length: u32le(8), // filemark: 0
   recordCrc: u32le(12), // CRC-32C of the record; filemark: 0
   file: u32le(16), // filemarks before it
-  kind: u8(20), // 1 record, 2 filemark
+  kind: u8(20), // 1 record, 2 filemark, 3 record encrypted by the drive
   epoch: u32le(24),
   crc: u32le(28), // CRC-32C of the id, the index as u64, and bytes 0 to 27
 });
@@ -80,6 +80,8 @@ export interface Slot {
 
 export interface Entry {
   readonly kind: 'record' | 'filemark';
+  /** Of a record: what is stored is not the host's data but what the drive made of it. */
+  readonly encrypted: boolean;
   readonly offset: number;
   readonly length: number;
   readonly recordCrc: number;
@@ -159,7 +161,7 @@ export function writeEntry(view: DataView, at: number, index: number, entry: Ent
   length.set(view, at, entry.length);
   recordCrc.set(view, at, entry.recordCrc);
   file.set(view, at, entry.file);
-  kind.set(view, at, entry.kind === 'record' ? 1 : 2);
+  kind.set(view, at, entry.kind === 'filemark' ? 2 : entry.encrypted ? 3 : 1);
   epoch.set(view, at, entry.epoch);
   crc.set(view, at, entryCrc(view, at, index, seed));
 }
@@ -170,9 +172,11 @@ export function readEntry(view: DataView, at: number, index: number, seed: numbe
     return undefined;
   const k = kind.get(view, at);
   const bytes = length.get(view, at);
-  if (k === 1 ? bytes === 0 || bytes > RECORD_BYTES_MAX : k !== 2 || bytes !== 0) return undefined;
+  const isRecord = k === 1 || k === 3;
+  if (isRecord ? bytes === 0 || bytes > RECORD_BYTES_MAX : k !== 2 || bytes !== 0) return undefined;
   return {
-    kind: k === 1 ? 'record' : 'filemark',
+    kind: isRecord ? 'record' : 'filemark',
+    encrypted: k === 3,
     offset: dataOffset.get(view, at),
     length: bytes,
     recordCrc: recordCrc.get(view, at),

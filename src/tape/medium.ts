@@ -30,6 +30,8 @@ export type ReadOutcome =
       readonly length: Bytes;
       /** As much of the record as `into` holds; a view of `into`. */
       readonly data: Uint8Array;
+      /** It is as the drive has encrypted it. */
+      readonly encrypted?: boolean;
     }
   | { readonly kind: 'filemark' }
   | { readonly kind: 'end-of-data' }
@@ -71,8 +73,9 @@ export interface TapeMedium extends AsyncDisposable {
   /**
    * Writes a record at the position; buffered. A failure of an earlier buffered write is thrown here (FormatError `io`).
    * @param lender owner of the record's memory, which the medium may retain instead of copying
+   * @param encrypted the drive has encrypted the record; reading tells so again
    */
-  append(record: Uint8Array, lender?: Lender): Promise<WriteOutcome>;
+  append(record: Uint8Array, lender?: Lender, encrypted?: boolean): Promise<WriteOutcome>;
   /** Writes filemarks at the position; buffered, as `append`. */
   writeFilemarks(count: number): Promise<WriteOutcome>;
   /** Everything written so far is on stable storage when this resolves. @throws FormatError `io` for a buffered write that failed */

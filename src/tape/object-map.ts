@@ -151,12 +151,12 @@ export class ObjectMap {
   }
 
   /** Adds an object at end of data, in memory. */
-  append(kind: 'record' | 'filemark', length: number, recordCrc: number): void {
+  append(kind: 'record' | 'filemark', length: number, recordCrc: number, encrypted = false): void {
     const { objects, files, dataEnd } = this.#end;
     const at = (objects - this.#sent) * MAP_ENTRY_BYTES;
     assert(at < PENDING_ENTRIES_MAX * MAP_ENTRY_BYTES, 'too many entries wait');
     if (at === this.#pending.byteLength) this.#growPending();
-    const entry: Entry = { kind, offset: dataEnd, length, recordCrc, file: files, epoch: this.#epoch };
+    const entry: Entry = { kind, encrypted, offset: dataEnd, length, recordCrc, file: files, epoch: this.#epoch };
     writeEntry(this.#pending, at, objects, entry, this.#seed);
     const mark = kind === 'filemark' ? 1 : 0;
     this.#end = { objects: objects + 1, files: files + mark, dataEnd: dataEnd + length };

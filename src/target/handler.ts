@@ -5,6 +5,8 @@ import { checkCondition, good, NO_DATA, type ScsiCommand, type ScsiResult } from
 export interface CommandContext {
   readonly nexus: string;
   readonly signal: AbortSignal | undefined;
+  /** The nexus on whose behalf the command is sent, where that is another: a copy manager's. */
+  readonly owner?: string;
   /** For a command that has waited: the unit is by now reserved for someone else. Missing: never. */
   readonly reservedAway?: () => boolean;
 }

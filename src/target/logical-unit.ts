@@ -156,7 +156,7 @@ export class DeviceServer implements LogicalUnit {
       const access = this.#behaviour.access?.(cdb) ?? commonAccess(cdb);
       const reservedAway = (): boolean => this.reservations.conflicts(onBehalfOf, access);
       if (reservedAway()) return { status: 'reservation-conflict' };
-      const context = { nexus, signal, reservedAway };
+      const context = { nexus, signal, owner: onBehalfOf, reservedAway };
       if (added !== undefined) return added(command, context);
       if (!this.#behaviour.inOrder) return own(command, context);
       return this.#afterOthers(() => stopped(context) ?? own(command, context));

@@ -87,6 +87,7 @@ export function writeAttribute(state: DriveState): Handler {
     if (length === 0) return good();
     if (!medium.writable) return checkCondition(writeProtected());
     if (dataOut === undefined || dataOut.length < length) return checkCondition(dataPhaseError());
+    if (length < 4 || 4 + viewOf(dataOut).getUint32(0) > length) return checkCondition(parameterListLengthError());
     let given: Attribute[];
     try {
       given = decodeAttributes(dataOut.subarray(0, length));

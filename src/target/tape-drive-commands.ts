@@ -41,6 +41,8 @@ export const TAPE_SUPPORTED: readonly SupportedCommand[] = [
   supportedCommand('8d 01 00 00 00 ff 00 ff 00 00 ff ff ff ff 00 00', transfer),
   supportedCommand('91 0f 00 00 ff ff ff ff ff ff ff ff 00 00 00 00', move),
   supportedCommand('92 3b 00 ff ff ff ff ff ff ff ff ff 00 00 00 00', move),
+  supportedCommand('a2 ff ff ff 00 00 ff ff ff ff 00 00'),
+  supportedCommand('b5 ff ff ff 00 00 ff ff ff ff 00 00'),
 ];
 
 /** Reading moves the medium: only who may write may do it. */
@@ -51,6 +53,7 @@ export function tapeAccess(cdb: Uint8Array): Access | undefined {
       return 'none';
     case op.readPosition:
     case op.readAttribute:
+    case op.securityProtocolIn:
       return 'read';
     default:
       return undefined;

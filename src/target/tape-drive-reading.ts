@@ -2,20 +2,30 @@
 import { crc32c } from '../bytes/crc32c.ts';
 import { FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
-import { invalidFieldInCdb } from '../scsi/common/sense.ts';
+import { invalidFieldInCdb, type Sense } from '../scsi/common/sense.ts';
 import { checkCondition, good, NO_DATA, type ScsiCommand, type ScsiResult } from '../scsi/execute.ts';
 import { ReadWrite6 } from '../scsi/stream/commands.ts';
+import { DecryptionMode, type EncryptionParameters } from '../scsi/stream/encryption.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
-import { endOfDataMet, filemarkMet, incorrectLength, unrecoveredRead } from '../scsi/stream/sense.ts';
+import {
+  cannotDecrypt,
+  endOfDataMet,
+  filemarkMet,
+  incorrectLength,
+  notEncrypted,
+  otherKey,
+  unrecoveredRead,
+} from '../scsi/stream/sense.ts';
 import type { ReadOutcome, TapeMedium } from '../tape/medium.ts';
 import type { Handler } from './logical-unit.ts';
 import { type DriveState, PROTECTION_BYTES } from './tape-drive-state.ts';
+import { openRecord, SEAL_BYTES_MAX } from './tape-encryption.ts';
 
 /** Bytes that one READ of fixed blocks may ask for. */
 export const FIXED_READ_BYTES_MAX = 32 * 1024 * 1024;
 
 export function read6(state: DriveState): Handler {
-  return state.onMedium('READ', async (medium, command) => {
+  return state.onMedium('READ', async (medium, command, { nexus, owner = nexus }) => {
     const view = viewOf(command.cdb);
     const fixed = ReadWrite6.fixed.get(view, 0);
     const sili = ReadWrite6.sili.get(view, 0);
@@ -24,20 +34,27 @@ export function read6(state: DriveState): Handler {
     if (length === 0) return answer(command, NO_DATA);
     await state.synchronize(medium);
     state.leaveFile();
-    return fixed ? readFixed(state, medium, command, length) : readVariable(state, medium, command, length, sili);
+    const how = { state, medium, keys: state.encryption.of(owner) };
+    return fixed ? readFixed(how, command, length) : readVariable(how, command, length, sili);
   });
 }
 
-async function readVariable(
-  state: DriveState,
-  medium: TapeMedium,
-  command: ScsiCommand,
-  length: number,
-  sili: boolean,
-): Promise<ScsiResult> {
+/** What a READ works with. */
+interface Reading {
+  readonly state: DriveState;
+  readonly medium: TapeMedium;
+  readonly keys: EncryptionParameters | undefined;
+}
+/** As the medium has it, or why the record that is there cannot be given. The drive is before it then. */
+type Read = ReadOutcome | { readonly kind: 'refused'; readonly sense: Sense };
+
+async function readVariable(how: Reading, command: ScsiCommand, length: number, sili: boolean): Promise<ScsiResult> {
+  const { state } = how;
   const into = buffer(command, length);
-  const outcome = await readObject(state, medium, into);
+  const outcome = await readObject(how, into);
   switch (outcome.kind) {
+    case 'refused':
+      return answer(command, NO_DATA, outcome.sense);
     case 'record': {
       const recorded = outcome.length + protect(state, into, outcome.length);
       const data = into.subarray(0, Math.min(recorded, length));
@@ -54,23 +71,21 @@ async function readVariable(
   }
 }
 
-async function readFixed(
-  state: DriveState,
-  medium: TapeMedium,
-  command: ScsiCommand,
-  blocks: number,
-): Promise<ScsiResult> {
+async function readFixed(how: Reading, command: ScsiCommand, blocks: number): Promise<ScsiResult> {
+  const { state } = how;
   const { blockLength } = state;
   if (blocks * blockLength > FIXED_READ_BYTES_MAX) return checkCondition(invalidFieldInCdb(2));
   const into = buffer(command, blocks * blockLength);
   for (let done = 0; done < blocks; done++) {
     const at = done * blockLength;
     const block = into.subarray(at, at + blockLength);
-    const outcome = await readObject(state, medium, block);
+    const outcome = await readObject(how, block);
     const before = into.subarray(0, at);
     if (outcome.kind === 'record' && outcome.length + protect(state, block, outcome.length) === blockLength) continue;
     const left = blocks - done;
     switch (outcome.kind) {
+      case 'refused':
+        return answer(command, before, outcome.sense);
       case 'record':
         return answer(command, before, incorrectLength(left));
       case 'filemark':
@@ -105,10 +120,13 @@ function buffer(command: ScsiCommand, length: number): Uint8Array {
 }
 
 /** Reads the next object. One that the host cannot read counts as damaged, and the drive goes behind it. */
-async function readObject(state: DriveState, medium: TapeMedium, into: Uint8Array): Promise<ReadOutcome> {
+async function readObject(how: Reading, into: Uint8Array): Promise<Read> {
+  const { state, medium, keys } = how;
   const { object } = medium.position;
   try {
-    const outcome = await medium.read(into);
+    const decrypts = keys !== undefined && keys.decryptionMode !== DecryptionMode.disable;
+    const outcome = decrypts ? await readDecrypted(medium, keys, into) : await readPlain(medium, into);
+    if (outcome.kind === 'refused') await medium.locate(object);
     if (outcome.kind === 'record') {
       state.counters.bytesRead += outcome.length;
       state.counters.recordsRead++;
@@ -121,6 +139,34 @@ async function readObject(state: DriveState, medium: TapeMedium, into: Uint8Arra
     state.note('READ', error, TapeAlert.readFailure);
     return { kind: 'damaged', length: 0, reason: error.message };
   }
+}
+
+async function readPlain(medium: TapeMedium, into: Uint8Array): Promise<Read> {
+  const outcome = await medium.read(into);
+  return outcome.kind === 'record' && outcome.encrypted ? { kind: 'refused', sense: cannotDecrypt() } : outcome;
+}
+
+async function readDecrypted(medium: TapeMedium, keys: EncryptionParameters, into: Uint8Array): Promise<Read> {
+  const { object } = medium.position;
+  let outcome = await medium.read(new Uint8Array(into.length + SEAL_BYTES_MAX));
+  if (outcome.kind !== 'record') return outcome;
+  if (!outcome.encrypted) {
+    if (keys.decryptionMode === DecryptionMode.decrypt) return { kind: 'refused', sense: notEncrypted() };
+    return given(into, outcome.data, outcome.length);
+  }
+  if (outcome.length > outcome.data.length) {
+    await medium.locate(object); // the tag is over all of it
+    outcome = await medium.read(new Uint8Array(outcome.length));
+    if (outcome.kind !== 'record') return outcome;
+  }
+  const record = openRecord(outcome.data, keys.key);
+  return record === undefined ? { kind: 'refused', sense: otherKey() } : given(into, record, record.length);
+}
+
+function given(into: Uint8Array, record: Uint8Array, length: number): Read {
+  const data = into.subarray(0, Math.min(length, into.length));
+  data.set(record.subarray(0, data.length));
+  return { kind: 'record', length, data };
 }
 
 /** GOOD or CHECK CONDITION with `data`, which is in the caller's buffer already or goes there; what does not fit is cut. */

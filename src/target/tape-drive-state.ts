@@ -15,6 +15,7 @@ import {
 import type { TapeMedium } from '../tape/medium.ts';
 import { isHostFull } from './host-full.ts';
 import type { CommandContext, Handler } from './logical-unit.ts';
+import { Encryption } from './tape-drive-encryption.ts';
 
 /** What is written on a cartridge and in its chip. */
 export interface CartridgeInfo {
@@ -99,6 +100,7 @@ export const PROTECTION_BYTES: Bytes = 4;
 export const UNPROTECTED: BlockProtection = { write: false, read: false };
 
 export class DriveState {
+  readonly encryption = new Encryption();
   counters = noCounts();
   /** DCE of the data compression page. Nothing is compressed: the flag is the host's to see again. */
   compression = true;
@@ -148,6 +150,7 @@ export class DriveState {
     this.#writingFile = undefined;
     this.unsynced = undefined;
     this.blockLength = 0;
+    this.encryption.demounted();
   }
 
   /** Mode parameters as they are at the start. SPC-4, 5.10. */
@@ -156,6 +159,7 @@ export class DriveState {
     this.blockLength = 0;
     this.compression = true;
     this.protection = UNPROTECTED;
+    this.encryption.reset();
   }
 
   /** Called before a write: notes from where on the medium lags behind, and which file is written, for page 3Eh. */

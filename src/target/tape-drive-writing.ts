@@ -3,9 +3,11 @@ import { crc32c } from '../bytes/crc32c.ts';
 import { FormatError } from '../bytes/errors.ts';
 import { viewOf } from '../bytes/layout.ts';
 import type { Lender } from '../bytes/lender.ts';
+import { systemRandom } from '../bytes/random.ts';
 import { dataPhaseError, invalidFieldInCdb, type Sense } from '../scsi/common/sense.ts';
 import { checkCondition, good, type ScsiResult } from '../scsi/execute.ts';
 import { FormatMedium, ReadWrite6, WriteFilemarks6 } from '../scsi/stream/commands.ts';
+import { EncryptionMode, type EncryptionParameters } from '../scsi/stream/encryption.ts';
 import { TapeAlert } from '../scsi/stream/log-pages.ts';
 import {
   appendPositionError,
@@ -18,9 +20,10 @@ import {
 import type { TapeMedium, WriteOutcome } from '../tape/medium.ts';
 import type { Handler } from './logical-unit.ts';
 import { BLOCK_LENGTH_MAX, type DriveState, PROTECTION_BYTES, writeFailureSense } from './tape-drive-state.ts';
+import { sealRecord } from './tape-encryption.ts';
 
 export function write6(state: DriveState): Handler {
-  return state.onMedium('WRITE', async (medium, command) => {
+  return state.onMedium('WRITE', async (medium, command, { nexus, owner = nexus }) => {
     const view = viewOf(command.cdb);
     const fixed = ReadWrite6.fixed.get(view, 0);
     const count = ReadWrite6.transferLength.get(view, 0);
@@ -33,17 +36,35 @@ export function write6(state: DriveState): Handler {
     if (data === undefined || data.length < blocks * blockLength) return checkCondition(dataPhaseError());
     const refused = refusal(medium);
     if (refused !== undefined) return checkCondition(refused);
-    const lent = { data, lender: command.dataOutLender };
+    const keys = state.encryption.of(owner);
+    const lent = { data, lender: command.dataOutLender, keys };
     const result = await writeBlocks(state, medium, lent, blocks, blockLength, fixed);
     if (!state.buffered) await state.synchronize(medium);
     return result;
   });
 }
 
+interface LentData {
+  readonly data: Uint8Array;
+  readonly lender: Lender | undefined;
+  readonly keys: EncryptionParameters | undefined;
+}
+
+/** The record as it is, or encrypted. */
+function append(
+  medium: TapeMedium,
+  record: Uint8Array,
+  lender: Lender | undefined,
+  keys: EncryptionParameters | undefined,
+): Promise<WriteOutcome> {
+  if (keys?.encryptionMode !== EncryptionMode.encrypt) return medium.append(record, lender);
+  return medium.append(sealRecord(record, keys.key, keys.kad, systemRandom), undefined, true);
+}
+
 async function writeBlocks(
   state: DriveState,
   medium: TapeMedium,
-  { data, lender }: { readonly data: Uint8Array; readonly lender: Lender | undefined },
+  { data, lender, keys }: LentData,
   blocks: number,
   blockLength: number,
   fixed: boolean,
@@ -54,7 +75,7 @@ async function writeBlocks(
     const record = unprotected(state, data.subarray(at, at + blockLength));
     if (record === undefined) return checkCondition(guardCheckFailed(fixed ? blocks - done : blockLength));
     state.noteWrite(medium);
-    const outcome = await attempt(state, 'WRITE', () => medium.append(record, lender));
+    const outcome = await attempt(state, 'WRITE', () => append(medium, record, lender, keys));
     if (typeof outcome !== 'string') return checkCondition(outcome);
     if (outcome === 'end-of-medium') return checkCondition(volumeOverflow(fixed ? blocks - done : blockLength));
     state.noteWritten(record.length);

@@ -25,6 +25,7 @@ import {
 } from './logical-unit.ts';
 import { readAttribute, writeAttribute } from './tape-drive-attributes.ts';
 import { TAPE_SUPPORTED, tapeAccess } from './tape-drive-commands.ts';
+import { securityProtocolIn, securityProtocolOut } from './tape-drive-encryption.ts';
 import { logSelect, logSense, readBlockLimits, reportDensitySupport } from './tape-drive-log.ts';
 import { modeSelect, modeSense } from './tape-drive-mode.ts';
 import {
@@ -113,6 +114,7 @@ export class TapeDriveUnit implements LogicalUnit {
   /** The nexus is gone: what it prevented is allowed, what it was to be told is dropped. */
   loseNexus(nexus: string): void {
     this.#state.preventedBy.delete(nexus);
+    this.#state.encryption.loseNexus(nexus);
     this.#server.loseNexus(nexus);
   }
 
@@ -173,6 +175,7 @@ export class TapeDriveUnit implements LogicalUnit {
   #commands(): CommandTable {
     const state = this.#state;
     const modeChanged = (nexus: string): void => this.#server.raise(0x2a, 0x01, nexus);
+    const keyChanged = (nexus: string): void => this.#server.raise(0x2a, 0x11, nexus);
     const loaded = (): void => this.#server.raise(0x28, 0x00);
     return {
       [OperationCode.testUnitReady]: () => (state.notReady ? checkCondition(state.notReady) : good()),
@@ -200,6 +203,8 @@ export class TapeDriveUnit implements LogicalUnit {
       [OperationCode.writeAttribute]: writeAttribute(state),
       [OperationCode.formatMedium]: formatMedium(state),
       [OperationCode.sendDiagnostic]: sendDiagnostic,
+      [OperationCode.securityProtocolIn]: securityProtocolIn(state),
+      [OperationCode.securityProtocolOut]: securityProtocolOut(state, keyChanged),
     };
   }
 }

@@ -92,6 +92,12 @@ SCRIPT
      for p in bl bdc lbpv ei; do show sg_vpd -p $p $DISK; done; show sg_get_lba_status --lba=0 $DISK; show sg_readcap --16 $DISK; show sg_logs -a $TAPE; show sg_read_attr $TAPE`,
   ],
   [
+    'encryption',
+    `printf '%s\\n%s\\n' ${'0123456789abcdef'.repeat(4)} my-key >/run/key; mt-st -f $NST rewind
+     show stenc -f $NST -e on -k /run/key -a 1; tar -C /usr/share -cf $NST common-licenses; mt-st -f $NST rewind
+     show stenc -f $NST --detail; tar -tf $NST >/dev/null && echo readable; show stenc -f $NST -e off; mt-st -f $NST rewind; tar -tf $NST || echo unreadable`,
+  ],
+  [
     'reservation',
     `show sg_persist --out --register --param-sark=0xabc $TAPE; show sg_persist --out --reserve --param-rk=0xabc --prout-type=3 $TAPE; show sg_persist -s $TAPE; show sg_persist --out --clear --param-rk=0xabc $TAPE`,
   ],
@@ -102,7 +108,7 @@ SCRIPT
   ],
 ];
 
-describeWithTools([...GUEST_TOOLS, 'mt-st', 'mtx', 'lsscsi', 'sg_inq', 'mke2fs'], 'Linux', () => {
+describeWithTools([...GUEST_TOOLS, 'mt-st', 'mtx', 'lsscsi', 'sg_inq', 'stenc', 'mke2fs'], 'Linux', () => {
   let step: (name: string) => StepResult;
 
   beforeAll(async () => {
@@ -235,6 +241,13 @@ describeWithTools([...GUEST_TOOLS, 'mt-st', 'mtx', 'lsscsi', 'sg_inq', 'mke2fs']
       'NAA',
     ])
       expect(output).toMatch(new RegExp(word));
+  });
+
+  it('writes encrypted records, as stenc asks for them', () => {
+    const { output } = step('encryption');
+    expect(output).toMatch(
+      /Drive Key Desc\.\(uKAD\): +my-key[\s\S]*Encrypted and able to decrypt[\s\S]*readable[\s\S]*unreadable/,
+    );
   });
 
   it('reserves a drive', () => {

@@ -79,7 +79,15 @@ describe('the map of a virtual cartridge', () => {
     const slot = { sequence: 7, objects: 2 ** 40, dataEnd: 2 ** 45 + 1, files: 9, epoch: 3 };
     expect(decodeSlot(encodeSlot(slot, 5), 5)).toEqual(slot);
     const view = new DataView(new ArrayBuffer(64));
-    const entry = { kind: 'record', offset: 2 ** 44, length: 77, recordCrc: 2 ** 32 - 1, file: 4, epoch: 2 } as const;
+    const entry = {
+      kind: 'record',
+      encrypted: false,
+      offset: 2 ** 44,
+      length: 77,
+      recordCrc: 2 ** 32 - 1,
+      file: 4,
+      epoch: 2,
+    } as const;
     writeEntry(view, 32, 70_000_000_000, entry, 9);
     expect(readEntry(view, 32, 70_000_000_000, 9)).toEqual(entry);
   });
@@ -92,13 +100,13 @@ describe('the map of a virtual cartridge', () => {
   });
 
   it.each([
-    ['a kind that is none', { kind: 3 }],
+    ['a kind that is none', { kind: 4 }],
     ['a record of no bytes', { length: 0 }],
     ['a record longer than SSC has', { length: 0x100_0000 }],
     ['an offset above 2^53', { offsetHigh: 0x20_0000 }],
   ])('an entry with %s is damaged even if its checksum matches', (_, damage: Record<string, number>) => {
     const view = new DataView(new ArrayBuffer(32));
-    const entry = { kind: 'record', offset: 0, length: 9, recordCrc: 0, file: 0, epoch: 1 } as const;
+    const entry = { kind: 'record', encrypted: false, offset: 0, length: 9, recordCrc: 0, file: 0, epoch: 1 } as const;
     writeEntry(view, 0, 0, entry, 0);
     if (damage.kind !== undefined) view.setUint8(20, damage.kind);
     if (damage.length !== undefined) view.setUint32(8, damage.length, true);

@@ -41,3 +41,9 @@ export const guardCheckFailed = (left: number): Sense =>
 export const appendPositionError = (): Sense => sense(SenseKey.illegalRequest, 0x3b, 0x0c);
 /** A cleaning cartridge is in the drive. */
 export const cleaningCartridge = (): Sense => sense(SenseKey.notReady, 0x30, 0x03);
+/** The record is encrypted, and nothing is to be decrypted. */
+export const cannotDecrypt = (): Sense => sense(SenseKey.dataProtect, 0x74, 0x01);
+/** The record is not encrypted, and only encrypted ones are wanted. */
+export const notEncrypted = (): Sense => sense(SenseKey.dataProtect, 0x74, 0x02);
+/** The record was encrypted with another key. */
+export const otherKey = (): Sense => sense(SenseKey.dataProtect, 0x74, 0x03);

@@ -7,6 +7,7 @@ exec >"$WORK/console" 2>&1
 mount -t sysfs sysfs /sys
 mountpoint -q /dev || mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var/log
 ip link set lo up
 mkdir -p /run/modules/lib/modules /run/lock
 ln -s "/usr/lib/uml/modules/$(uname -r)" /run/modules/lib/modules/
