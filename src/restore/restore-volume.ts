@@ -9,7 +9,7 @@ import { alignDown, alignUp, type Bytes } from '../bytes/units.ts';
 import type { BlockDevice } from '../initiator/block-device.ts';
 import type { CopyManager } from '../initiator/copy-manager.ts';
 import { ScsiError } from '../initiator/scsi-error.ts';
-import type { TapeDrive } from '../initiator/tape-drive.ts';
+import type { TapeDrive, TapeRead } from '../initiator/tape-drive.ts';
 import { RECORD_BYTES_MAX } from '../library/tape-file.ts';
 import { type VolumeRestoreStep, volumeRestoreSteps } from '../plan/volume-restore-plan.ts';
 import { describeSense, isSpaceExhausted, type Sense } from '../scsi/common/sense.ts';
@@ -113,7 +113,7 @@ class Job {
 
   async #copy(extents: Runs, copy: ChunkCopy): Promise<LostRange[]> {
     const { cartridges, signal, mover, disk, recordSize, progress } = this.#request;
-    const loaded = await cartridges.load(copy.cartridge, signal);
+    const loaded = await cartridges.load(copy.cartridge, signal).catch(reasonOf);
     const steps = (drive: TapeDrive): Iterable<VolumeRestoreStep> =>
       volumeRestoreSteps({
         extents,
@@ -132,9 +132,11 @@ class Job {
       if (
         step.object !== object &&
         !(step.kind === 'copy' && step.locates) &&
-        !(await held.drive.locate(step.object))
+        (await held.drive.locate(step.object).catch(reasonOf)) !== true
       ) {
-        return [...lost, ...wholeOf(extents, `${held.label} ends before object ${step.object}`)];
+        lost.push(...lostWith(step, disk.blockLength, `${held.label}: object ${step.object} cannot be reached`));
+        object = -1;
+        continue;
       }
       const reason = step.kind === 'copy' ? await this.#list(step) : await this.#hostCopy(held.drive, step);
       object = reason === undefined ? step.object + step.records : -1;
@@ -169,7 +171,7 @@ class Job {
       this.#request.signal?.throwIfAborted();
       const here = within(pieces, i * recordSize, recordSize);
       const object = step.object + i;
-      const read = (await drive.locate(object)) ? await drive.read(buffer) : undefined;
+      const read = await readAt(drive, object, buffer);
       if (read?.kind !== 'record' || read.length !== recordSize) {
         for (const piece of here)
           lost.push({
@@ -231,6 +233,25 @@ class Job {
     return new UserError(this.#request.name, what, remedy, { cause });
   }
 }
+
+/** What lies at an object; undefined: it cannot be reached. */
+async function readAt(drive: TapeDrive, object: number, buffer: Uint8Array): Promise<TapeRead | undefined> {
+  try {
+    return (await drive.locate(object)) ? await drive.read(buffer) : undefined;
+  } catch (error) {
+    reasonOf(error);
+    return undefined;
+  }
+}
+
+/** Trouble with a drive or a cartridge costs what is on it, and no more. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ScsiError || error instanceof FormatError) return error.message;
+  throw error;
+}
+
+const lostWith = (step: VolumeRestoreStep, blockLength: Bytes, reason: string): LostRange[] =>
+  piecesOf(step, blockLength).map(({ offset, length }) => ({ volumeOffset: offset, byteLength: length, reason }));
 
 const wholeOf = (extents: Runs, reason: string): LostRange[] =>
   Array.from({ length: extents.count }, (_, i) => ({

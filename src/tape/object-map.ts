@@ -136,8 +136,33 @@ export class ObjectMap {
     return this.#sent;
   }
 
-  /** Entry of an object; `undefined`: damaged. */
+  /** Entry of an object; `undefined`: damaged. A damaged filemark is known by what its neighbours say. */
   async get(index: number): Promise<Entry | undefined> {
+    return (await this.#read(index)) ?? (await this.#filemarkBetween(index));
+  }
+
+  /** Objects whose entries are damaged, ascending, and whether what they were is known all the same. Reads all of the map. */
+  async *damaged(): AsyncGenerator<{ readonly index: number; readonly known: boolean }> {
+    for (let index = 0; index < this.#end.objects; index++) {
+      if ((await this.#read(index)) !== undefined) continue;
+      yield { index, known: (await this.#filemarkBetween(index)) !== undefined };
+    }
+  }
+
+  /** A filemark takes no room, and the objects behind it are of the next tape file: nothing else does both. */
+  async #filemarkBetween(index: number): Promise<Entry | undefined> {
+    const last = index + 1 === this.#end.objects;
+    const before = index === 0 ? undefined : await this.#read(index - 1);
+    const after = last ? undefined : await this.#read(index + 1);
+    if ((index > 0 && before === undefined) || (!last && after === undefined)) return undefined;
+    const at = before === undefined ? { file: 0, offset: 0 } : placeAfter(before);
+    const end = after ?? { file: this.#end.files, offset: this.#end.dataEnd };
+    if (end.offset !== at.offset || end.file !== at.file + 1) return undefined;
+    const epoch = before?.epoch ?? this.#epoch;
+    return { kind: 'filemark', offset: at.offset, length: 0, recordCrc: 0, file: at.file, epoch, encrypted: false };
+  }
+
+  async #read(index: number): Promise<Entry | undefined> {
     assert(index >= 0 && index < this.#end.objects, `object ${index} of ${this.#end.objects}`);
     if (index >= this.#sent) return this.pending(index);
     const number = Math.floor(index / ENTRIES_PER_BLOCK);
@@ -326,12 +351,15 @@ async function readHeader(store: BlockStore, name: string, warnings: string[]): 
   check(store.byteLength >= MAP_ENTRIES, name, `map of ${store.byteLength} bytes has no header`);
   const block = new Uint8Array(MAP_BLOCK);
   await store.read(bytes(0), block);
+  const copy = new Uint8Array(MAP_BLOCK);
+  await store.read(bytes(MAP_HEADER_COPY), copy);
   try {
-    return decodeHeader(block, `${name} map header`);
+    const header = decodeHeader(block, `${name} map header`);
+    if (Buffer.compare(block, copy) !== 0) warnings.push(`${name} map header: its copy is damaged`);
+    return header;
   } catch (error) {
     if (!(error instanceof FormatError) || error.kind !== 'corrupt') throw error;
-    await store.read(bytes(MAP_HEADER_COPY), block);
-    const header = decodeHeader(block, `${name} map header, and its copy`);
+    const header = decodeHeader(copy, `${name} map header, and its copy`);
     warnings.push(`${error.message}; its copy was used`);
     return header;
   }

@@ -11,14 +11,24 @@ import type { TapeObject } from '../bytes/units.ts';
 import { importIndexFile, wholeSet } from '../catalog/import-index.ts';
 import { type ScannedFile, scanBackwards } from '../catalog/scan.ts';
 import type { OpenFilesystem } from '../filesystem/filesystem.ts';
+import { ScsiError } from '../initiator/scsi-error.ts';
 import { type CartridgeContent, readCartridge } from '../library/label-cartridge.ts';
 import type { TapeStation } from '../library/station.ts';
 import { openTapeFile } from '../library/tape-file.ts';
+import { putChunkExtents } from '../tape-index/chunks.ts';
 import type { KvStore } from '../tape-index/kv-store.ts';
 import { type CartridgeRecord, getCartridge, listRuns, putCartridge } from '../tape-index/records.ts';
 import { dropDamagedRecords } from '../tape-index/repair.ts';
-import { listSets } from '../tape-index/sets.ts';
-import { chunksOn, type FoundChunk, isComplete, type KnownCartridge, tiled, walkAgain } from './walk-again.ts';
+import { listSets, sealSet } from '../tape-index/sets.ts';
+import {
+  cartridgesOf,
+  chunksOn,
+  type FoundChunk,
+  isComplete,
+  type KnownCartridge,
+  tiled,
+  walkAgain,
+} from './walk-again.ts';
 
 export interface RebuildEnvironment {
   readonly store: KvStore;
@@ -45,6 +55,9 @@ export interface RebuildResult {
   readonly incomplete: readonly string[];
 }
 
+/** Trouble with one device or cartridge, not with the rebuild. */
+const isDeviceError = (error: unknown): error is Error => error instanceof ScsiError || error instanceof FormatError;
+
 /** An index file found on a cartridge. */
 interface FoundIndex {
   readonly barcode: string;
@@ -65,7 +78,7 @@ export async function rebuildIndex(barcodes: readonly string[], env: RebuildEnvi
   await job.begin();
   for (const barcode of barcodes) {
     env.signal?.throwIfAborted();
-    await job.readCartridge(barcode);
+    await job.tryCartridge(barcode);
   }
   return job.finish();
 }
@@ -89,7 +102,18 @@ class Rebuild {
       this.#env.note(`${words}: its record in the index was damaged`);
   }
 
-  async readCartridge(barcode: string): Promise<void> {
+  /** One cartridge that cannot be read costs what is on it, and no other. */
+  async tryCartridge(barcode: string): Promise<void> {
+    try {
+      await this.#readCartridge(barcode);
+    } catch (error) {
+      if (!isDeviceError(error)) throw error;
+      const words = error.message.includes(barcode) ? error.message : `cartridge ${barcode}: ${error.message}`;
+      this.#incomplete.push(`${words}; what is on it is left out`);
+    }
+  }
+
+  async #readCartridge(barcode: string): Promise<void> {
     const { station, store, note, at, signal } = this.#env;
     at?.(`loading cartridge ${barcode}`);
     await station.load(barcode);
@@ -226,18 +250,63 @@ class Rebuild {
   async finish(): Promise<RebuildResult> {
     for (const [set, found] of this.#partial) {
       if (this.#sets.has(set)) continue;
+      if (await this.#canGoOn(set)) continue;
       await this.#import(found, 'copy at the end of a cartridge');
-      const whole = this.#sets.has(set) ? await wholeSet(this.#env.store, set) : undefined;
-      if (whole?.complete === false)
-        this.#incomplete.push(
-          `set ${set.slice(0, 12)}: the cartridge with its end is missing; what follows chunk ${whole.chunks.length - 1} cannot be restored`,
-        );
+      if (this.#sets.has(set)) await this.#extend(set);
     }
     for (const [set, orphan] of this.#orphans) {
       if (!this.#sets.has(set)) await this.#adoptOrphan(set, orphan);
     }
     await this.#missingCartridges();
     return { cartridges: this.#seen.size, sets: [...this.#sets.values()], incomplete: this.#incomplete };
+  }
+
+  /** An unfinished backup that the store still knows of. */
+  async #canGoOn(set: string): Promise<boolean> {
+    if (!(await listRuns(this.#env.store)).some((run) => run.set === set)) return false;
+    this.#env.note(`set ${set.slice(0, 12)}: an unfinished backup that can go on`);
+    return true;
+  }
+
+  /** A copy at a cartridge's end knows the whole tree and the chunks up to there: those behind are found by their headers. */
+  async #extend(set: string): Promise<void> {
+    const { store } = this.#env;
+    let manifest = await wholeSet(store, set);
+    if (manifest === undefined || manifest.complete) return;
+    const more = await this.#chunksBehind(manifest);
+    if (more.length > 0) {
+      const chunks = [...manifest.chunks, ...more.map(({ record }) => record)];
+      const known = manifest.cartridges;
+      const others = cartridgesOf(more).filter(({ id }) => !known.some((one) => one.id === id));
+      const storedBytes = chunks.reduce((sum, chunk) => sum + chunk.storedBytes, 0);
+      for (const { record, extents } of more) await putChunkExtents(store, set, record.number, extents);
+      manifest = { ...manifest, chunks, cartridges: [...known, ...others], storedBytes, complete: isComplete(more) };
+      await sealSet(store, manifest);
+      await this.#keep(more);
+    }
+    if (!manifest.complete)
+      this.#incomplete.push(
+        `set ${set.slice(0, 12)}: the cartridge with its end is missing; what follows chunk ${manifest.chunks.length - 1} cannot be restored`,
+      );
+  }
+
+  async #chunksBehind({ set, chunks }: Manifest): Promise<FoundChunk[]> {
+    const last = chunks.at(-1);
+    const end = last === undefined ? 0 : last.volumeOffset + last.byteLength;
+    const found: FoundChunk[] = [];
+    for (const cartridge of this.#orphans.get(set)?.cartridges.values() ?? [])
+      found.push(...(await this.#chunksOn(set, cartridge)));
+    return tiled(found, chunks.length, end);
+  }
+
+  async #chunksOn(set: string, cartridge: KnownCartridge): Promise<FoundChunk[]> {
+    try {
+      return await chunksOn(set, cartridge, this.#env, (words) => this.#incomplete.push(words));
+    } catch (error) {
+      if (!isDeviceError(error)) throw error;
+      this.#incomplete.push(`cartridge ${cartridge.barcode}: ${error.message}`);
+      return [];
+    }
   }
 
   /** Sets that name cartridges which were not read. */
@@ -259,13 +328,9 @@ class Rebuild {
       this.#sets.set(set, { set, volume: whole.volume.name, how: 'index as it was' });
       return;
     }
-    if ((await listRuns(this.#env.store)).some((run) => run.set === set)) {
-      this.#env.note(`set ${id}: an unfinished backup that can go on`);
-      return;
-    }
+    if (await this.#canGoOn(set)) return;
     const found: FoundChunk[] = [];
-    for (const cartridge of orphan.cartridges.values())
-      found.push(...(await chunksOn(set, cartridge, this.#env, (words) => this.#incomplete.push(words))));
+    for (const cartridge of orphan.cartridges.values()) found.push(...(await this.#chunksOn(set, cartridge)));
     const chunks = tiled(found);
     if (!isComplete(chunks) && (chunks.length === 0 || !orphan.ended)) {
       const what = orphan.ended ? 'its first chunks are on no cartridge read' : 'an unfinished backup';

@@ -6,7 +6,7 @@ import { FormatError } from '../bytes/errors.ts';
 import { type Runs, RunsBuilder, totalBytes } from '../bytes/extents.ts';
 import { FORMAT_VERSION, type Manifest } from '../bytes/manifest.ts';
 import { fromHex } from '../bytes/random.ts';
-import type { TapeObject } from '../bytes/units.ts';
+import type { Bytes, TapeObject } from '../bytes/units.ts';
 import { chunkRecordOf, chunkRecords } from '../catalog/adopt.ts';
 import { diskRecordOf, indexVolume } from '../catalog/index-volume.ts';
 import { scanForwards } from '../catalog/scan.ts';
@@ -65,18 +65,19 @@ export async function chunksOn(
 }
 
 /**
- * The chunks in volume order, as far as they go without a gap. A chunk may be there twice: written, given up with the rest
+ * The chunks in volume order, from chunk `first` at volume byte `from` on, as far as they go without a gap. A chunk may be there twice: written, given up with the rest
  * behind the last commit, and written again with another end; of those the one that leads on is taken.
  */
-export function tiled(found: readonly FoundChunk[]): FoundChunk[] {
+export function tiled(found: readonly FoundChunk[], first = 0, from: Bytes = 0): FoundChunk[] {
   const out: FoundChunk[] = [];
   const starting = (number: number, at: number): FoundChunk[] =>
     found.filter(({ record }) => record.number === number && record.volumeOffset === at);
-  for (let at = 0; ; ) {
-    const candidates = starting(out.length, at);
+  for (let at = from; ; ) {
+    const number = first + out.length;
+    const candidates = starting(number, at);
     const endOf = ({ record }: FoundChunk): number => record.volumeOffset + record.byteLength;
     const leadsOn = (chunk: FoundChunk): boolean =>
-      endOf(chunk) === chunk.header.comment.volumeBytes || starting(out.length + 1, endOf(chunk)).length > 0;
+      endOf(chunk) === chunk.header.comment.volumeBytes || starting(number + 1, endOf(chunk)).length > 0;
     const next = candidates.findLast(leadsOn) ?? candidates.at(-1);
     if (next === undefined) return out;
     out.push(next);
@@ -166,7 +167,7 @@ function extentsOf(chunks: readonly FoundChunk[]): Runs {
   return builder.finish();
 }
 
-const cartridgesOf = (chunks: readonly FoundChunk[]): Manifest['cartridges'] => [
+export const cartridgesOf = (chunks: readonly FoundChunk[]): Manifest['cartridges'] => [
   ...new Map(
     chunks.map(({ record, barcode }) => [record.copies[0].cartridge, { id: record.copies[0].cartridge, barcode }]),
   ).values(),

@@ -81,6 +81,9 @@ async function verify(context: CommandContext, word: string, options: Options): 
   return told > 0 ? ExitStatus.partial : ExitStatus.done;
 }
 
+/** Of all cartridges together. */
+const WARNINGS_MAX = 1000;
+
 /** Damage of the virtual cartridges' maps that costs nothing yet: a drive does not tell of it. */
 async function warningsOf(library: VirtualLibrary, { cartridges }: SetManifest): Promise<string[]> {
   const here = new Set(library.inventory().map(({ barcode }) => barcode));
@@ -90,6 +93,9 @@ async function warningsOf(library: VirtualLibrary, { cartridges }: SetManifest):
     try {
       await using map = await library.cartridgeMap(barcode);
       out.push(...map.warnings);
+      for await (const { index, known } of map.damaged())
+        if (known && out.length < WARNINGS_MAX)
+          out.push(`cartridge ${barcode} map: entry ${index} is damaged; a filemark, by what its neighbours say`);
     } catch (error) {
       if (!(error instanceof FormatError)) throw error; // the drive will tell the same
     }

@@ -203,6 +203,8 @@ export interface CartridgeMap extends AsyncDisposable {
   readonly end: { readonly objects: number; readonly files: number; readonly dataEnd: Bytes };
   /** Damage that costs nothing yet, each naming its place. */
   readonly warnings: readonly string[];
+  /** Objects whose entries are damaged, ascending; `known`: what they were is known all the same. Reads all of the map. */
+  damaged(): AsyncIterable<{ readonly index: number; readonly known: boolean }>;
   /** Byte of the `data` file at which an object begins; undefined: there is no such object. */
   dataOffset(object: TapeObject): Promise<Bytes | undefined>;
 }
@@ -221,6 +223,7 @@ export async function openCartridgeMap(cartridges: string, barcode: string): Pro
       worm: map.header.worm,
       end: { ...map.end, dataEnd: bytes(map.end.dataEnd) },
       warnings: map.warnings,
+      damaged: () => map.damaged(),
       dataOffset: async (object) => {
         if (object >= map.end.objects) return undefined;
         const { offset, exact } = await map.placeOf(object);
