@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, type TestContext } from 'vitest';
+import { crc32cRaw } from '../../src/bytes/crc32c.ts';
 import { openCartridge } from '../../src/target/virtual-library/cartridge.ts';
 import {
   expectBaseIntact,
@@ -115,6 +116,7 @@ describeWithTools(TOOLS, 'a volume that cannot be indexed is copied whole', () =
       () => {
         const image = readFileSync(ground.image);
         image.writeUInt32LE(image.readUInt32LE(1024 + 0x60) | 0x4000_0000, 1024 + 0x60); // s_feature_incompat
+        image.writeUInt32LE(crc32cRaw(0xffff_ffff, image.subarray(1024, 1024 + 0x3fc)), 1024 + 0x3fc); // s_checksum
         return image;
       },
       'it has the feature FEATURE_I30',

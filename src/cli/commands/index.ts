@@ -50,9 +50,12 @@ async function rebuild(context: CommandContext, options: Options): Promise<ExitS
     signal: context.signal(),
   });
   // One that another process has is waited for, or named: without it the index would be less than it can be.
-  const barcodes =
-    options.cartridge?.map((word) => word.toUpperCase()) ??
-    place.library.inventory().flatMap(({ barcode, type }) => (type === 'outside' ? [] : [barcode]));
+  const inventory = place.library.inventory();
+  const named = options.cartridge?.map((word) => word.toUpperCase());
+  const unknown = named?.find((barcode) => inventory.every((one) => one.barcode !== barcode));
+  if (unknown !== undefined)
+    throw new UserError(`cartridge ${unknown}`, 'not in the library', 'put it in and run the command again');
+  const barcodes = named ?? inventory.flatMap(({ barcode, type }) => (type === 'outside' ? [] : [barcode]));
   const progress = context.progress();
   const result = await rebuildIndex(barcodes, {
     store: place.store,
